@@ -1,0 +1,227 @@
+//! Reading a model file in place. FORMAT.md draws it.
+
+use crate::crc;
+use crate::header::{EncoderHeader, Header};
+use core::fmt;
+use spikelet_runtime::encode::Encoder;
+use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH, Model, SrcLayer, Synapses};
+
+/// The first four bytes of a model file.
+pub const MAGIC: [u8; 4] = *b"SPKL";
+
+/// Version of the format. Raised when an older reader would misread a newer file: a field added, moved or given
+/// another meaning, or a block laid out differently.
+pub const VERSION: u16 = 1;
+
+/// Bytes before the header; also the alignment of the file and of every block in it.
+pub const PREFIX: usize = 16;
+
+/// An opened model file: checked, borrowing its weights.
+#[derive(Clone, Debug)]
+pub struct ModelFile<'m> {
+    bytes: &'m [u8],
+    encoder: Encoder,
+    model: Model<'m>,
+}
+
+/// Why a file is no model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum FileError {
+    /// The bytes do not start at a multiple of 16.
+    Misaligned,
+    /// They do not start with [`MAGIC`].
+    Magic,
+    /// Another version of the format.
+    Version(u16),
+    /// The file is shorter or longer than it says.
+    Length,
+    /// The CRC does not fit the bytes.
+    Crc,
+    /// The header cannot be decoded, or has something behind it.
+    Header,
+    /// A layer's weights have a width that this version cannot run.
+    Bits(u8),
+    /// A block ends behind the file, or the file behind the last block.
+    Blocks,
+    /// A value is out of its range, or the layers do not fit together.
+    Range,
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Misaligned => f.write_str("the model does not start at an address divisible by 16"),
+            Self::Magic => f.write_str("this is no Spikelet model: it does not start with \"SPKL\""),
+            Self::Version(found) => write!(
+                f,
+                "the model has format version {found} and this program reads version {VERSION}: export it again"
+            ),
+            Self::Length => f.write_str("the model is cut off or has bytes behind its end: copy it again"),
+            Self::Crc => f.write_str("the model is damaged (its CRC-32 does not fit): copy it again"),
+            Self::Header => f.write_str("the model's header cannot be decoded: export it again"),
+            Self::Bits(bits) => {
+                write!(
+                    f,
+                    "the model has {bits}-bit weights, which this program cannot run: export it with --bits 8"
+                )
+            }
+            Self::Blocks => {
+                f.write_str("the model's weights do not fill the file as its header says: export it again")
+            }
+            Self::Range => f.write_str("the model holds a value out of its range: export it again"),
+        }
+    }
+}
+
+impl core::error::Error for FileError {}
+
+impl<'m> ModelFile<'m> {
+    /// Checks a file and opens it without copying.
+    ///
+    /// # Errors
+    /// [`FileError`] for the first thing that is wrong; nothing of such a file is used.
+    pub fn open(bytes: &'m [u8]) -> Result<Self, FileError> {
+        let (header, blocks) = split(bytes)?;
+        let model = assemble(&header, blocks)?;
+        Ok(Self {
+            bytes,
+            encoder: header.encoder(),
+            model,
+        })
+    }
+
+    /// CRC-32 of the file, its identity.
+    pub fn id(&self) -> u32 {
+        word(self.bytes, 12).unwrap_or(0)
+    }
+
+    /// Size of the file in bytes.
+    pub const fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// False: a model is never empty.
+    pub const fn is_empty(&self) -> bool {
+        false
+    }
+
+    /// The network.
+    pub const fn model(&self) -> &Model<'m> {
+        &self.model
+    }
+
+    /// The encoder that turns pixels into the network's input.
+    pub const fn encoder(&self) -> Encoder {
+        self.encoder
+    }
+
+    /// Decodes the header again: boards that never ask for it keep no copy.
+    ///
+    /// # Errors
+    /// None since [`ModelFile::open`] has decoded it once.
+    pub fn header(&self) -> Result<Header<'m>, FileError> {
+        Ok(split(self.bytes)?.0)
+    }
+}
+
+/// Checks everything up to the CRC and gives the header and the blocks behind it.
+fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), FileError> {
+    if !(bytes.as_ptr() as usize).is_multiple_of(PREFIX) {
+        return Err(FileError::Misaligned);
+    }
+    if bytes.get(..4) != Some(&MAGIC) {
+        return Err(FileError::Magic);
+    }
+    let lengths = word(bytes, 4).ok_or(FileError::Length)?;
+    let (version, header_length) = (lengths as u16, (lengths >> 16) as usize);
+    if version != VERSION {
+        return Err(FileError::Version(version));
+    }
+    if word(bytes, 8).map(|length| length as usize) != Some(bytes.len()) {
+        return Err(FileError::Length);
+    }
+    let (header, blocks) = bytes
+        .get(PREFIX..)
+        .and_then(|rest| rest.split_at_checked(header_length))
+        .ok_or(FileError::Length)?;
+    if word(bytes, 12) != Some(crc::of_file(bytes)) {
+        return Err(FileError::Crc);
+    }
+    match postcard::take_from_bytes(header) {
+        Ok((header, [])) => Ok((
+            header,
+            blocks.get(padding(header_length)..).ok_or(FileError::Blocks)?,
+        )),
+        _ => Err(FileError::Header),
+    }
+}
+
+/// Puts the model together from its header and blocks, checking every range that the runtime relies on.
+fn assemble<'m>(header: &Header<'_>, blocks: &'m [u8]) -> Result<Model<'m>, FileError> {
+    let in_width = |count: u64| u16::try_from(count).ok().filter(|&n| usize::from(n) <= MAX_WIDTH);
+    let mut inputs = in_width(header.inputs()).ok_or(FileError::Range)?;
+    if let EncoderHeader::Rate { gain, .. } = header.encoder
+        && gain > 1 << 16
+    {
+        return Err(FileError::Range);
+    }
+    let mut layers = heapless::Vec::<SrcLayer<'m>, MAX_LAYERS>::new();
+    let mut blocks = Blocks(blocks);
+    for layer in &header.layers {
+        if layer.bits != 8 {
+            return Err(FileError::Bits(layer.bits));
+        }
+        let neurons = in_width(layer.neurons.into()).ok_or(FileError::Range)?;
+        let weights: &[i8] = blocks.take(usize::from(inputs) * Synapses::stride(neurons))?;
+        let gains: &[i32] = blocks.take(usize::from(neurons))?;
+        let biases: &[i32] = blocks.take(usize::from(neurons))?;
+        // -128 would break the bound on sums of weights, and a negative gain turn every weight round.
+        if weights.contains(&i8::MIN) || gains.iter().any(|&gain| gain < 0) {
+            return Err(FileError::Range);
+        }
+        let synapses = Synapses::new(weights, inputs, neurons).map_err(|_| FileError::Range)?;
+        let layer = SrcLayer::new(synapses, gains, biases, layer.cell.src()).map_err(|_| FileError::Range)?;
+        layers.push(layer).map_err(|_| FileError::Range)?;
+        inputs = neurons;
+    }
+    if !blocks.0.is_empty() {
+        return Err(FileError::Blocks);
+    }
+    let readout = header
+        .readout
+        .readout(inputs, header.classes)
+        .map_err(|_| FileError::Range)?;
+    Model::new(layers, readout, header.steps).map_err(|_| FileError::Range)
+}
+
+/// What is left of a file's blocks.
+struct Blocks<'m>(&'m [u8]);
+
+impl<'m> Blocks<'m> {
+    /// The next block, of `count` values, and its padding.
+    fn take<T: bytemuck::AnyBitPattern>(&mut self, count: usize) -> Result<&'m [T], FileError> {
+        let length = count.checked_mul(size_of::<T>()).ok_or(FileError::Blocks)?;
+        let (block, rest) = self.0.split_at_checked(length).ok_or(FileError::Blocks)?;
+        let (zeros, rest) = rest.split_at_checked(padding(length)).ok_or(FileError::Blocks)?;
+        if zeros.iter().any(|&byte| byte != 0) {
+            return Err(FileError::Blocks);
+        }
+        self.0 = rest;
+        // Blocks start at multiples of 16, so only a big-endian machine could misread them.
+        bytemuck::try_cast_slice(block).map_err(|_| FileError::Misaligned)
+    }
+}
+
+#[cfg(target_endian = "big")]
+compile_error!("model files are read in place and are little endian: this target is big endian");
+
+/// Bytes from a length to the next multiple of 16.
+pub(crate) const fn padding(length: usize) -> usize {
+    length.wrapping_neg() % PREFIX
+}
+
+/// The little-endian word at an offset.
+fn word(bytes: &[u8], offset: usize) -> Option<u32> {
+    Some(u32::from_le_bytes(*bytes.get(offset..)?.first_chunk()?))
+}

@@ -1,0 +1,18 @@
+#![no_std]
+#![doc = include_str!("../README.md")]
+
+#[cfg(any(test, feature = "std"))]
+extern crate std;
+
+mod crc;
+mod file;
+mod header;
+#[cfg(feature = "std")]
+pub mod quantise;
+#[cfg(feature = "std")]
+mod write;
+
+pub use file::{FileError, MAGIC, ModelFile, PREFIX, VERSION};
+pub use header::{CellHeader, EncoderHeader, Header, LayerHeader, Provenance, ReadoutHeader};
+#[cfg(feature = "std")]
+pub use write::{AlignedBytes, LayerBlocks, WriteError, write_model};

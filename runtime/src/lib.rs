@@ -1,0 +1,31 @@
+#![no_std]
+#![doc = include_str!("../README.md")]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod encode;
+pub mod formats;
+mod model;
+mod network;
+mod readout;
+#[cfg(test)]
+mod reference;
+mod spikes;
+mod src_layer;
+mod synapses;
+mod tanh;
+
+pub use model::{Model, ModelError, Need};
+pub use network::{Memory, MemoryError, MemoryView, Network};
+pub use readout::{Readout, ReadoutError};
+pub use spikes::{InputSpikes, LayerSpikes, Spike, SpikeValue};
+pub use src_layer::{SrcConstants, SrcLayer, SrcLayerError, SrcStates};
+pub use synapses::{Synapses, SynapsesError};
+pub use tanh::tanh;
+
+/// Most inputs, and most neurons of a layer. Sums of that many weights cannot overflow.
+pub const MAX_WIDTH: usize = 16_384;
+
+/// Most layers of a network; the paper's deepest has 15.
+pub const MAX_LAYERS: usize = 16;

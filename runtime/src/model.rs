@@ -1,0 +1,125 @@
+//! A model: layers and readout, as they lie in flash. What changes while it runs is in [`crate::Memory`].
+
+use crate::readout::Readout;
+use crate::src_layer::SrcLayer;
+use crate::{MAX_LAYERS, MAX_WIDTH};
+
+/// A checked network without state.
+#[derive(Clone, Debug)]
+pub struct Model<'m> {
+    layers: heapless::Vec<SrcLayer<'m>, MAX_LAYERS>,
+    readout: Readout,
+    steps: u16,
+}
+
+/// Why layers do not make a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum ModelError {
+    /// A model needs at least one layer.
+    NoLayers,
+    /// A layer has another number of inputs than the layer below it has neurons.
+    Chain,
+    /// The readout expects another number of neurons than the last layer has.
+    Readout,
+    /// A model needs at least one timestep.
+    NoSteps,
+}
+
+/// What a model needs of the memory it runs in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Number of inputs.
+    pub inputs: usize,
+    /// Number of layers.
+    pub layers: usize,
+    /// Neurons of all layers together.
+    pub neurons: usize,
+    /// Neurons of the widest layer.
+    pub widest: usize,
+    /// Number of classes.
+    pub classes: usize,
+}
+
+impl<'m> Model<'m> {
+    /// A model of `layers`, bottom to top, a readout, and the number of timesteps it was trained for.
+    ///
+    /// # Errors
+    /// [`ModelError`] if the parts do not fit together.
+    pub fn new(
+        layers: heapless::Vec<SrcLayer<'m>, MAX_LAYERS>,
+        readout: Readout,
+        steps: u16,
+    ) -> Result<Self, ModelError> {
+        let last = layers.last().ok_or(ModelError::NoLayers)?.synapses().neurons();
+        let above = layers.iter().skip(1);
+        if layers
+            .iter()
+            .zip(above)
+            .any(|(a, b)| a.synapses().neurons() != b.synapses().inputs())
+        {
+            return Err(ModelError::Chain);
+        }
+        let voters = u32::from(readout.classes()) * u32::from(readout.neurons_per_class());
+        if voters != u32::from(last) {
+            return Err(ModelError::Readout);
+        }
+        if steps == 0 {
+            return Err(ModelError::NoSteps);
+        }
+        Ok(Self {
+            layers,
+            readout,
+            steps,
+        })
+    }
+
+    /// The layers, bottom to top.
+    pub fn layers(&self) -> &[SrcLayer<'m>] {
+        &self.layers
+    }
+
+    /// The readout above the last layer.
+    pub const fn readout(&self) -> &Readout {
+        &self.readout
+    }
+
+    /// Timesteps of a sequence, at least 1.
+    pub const fn steps(&self) -> u16 {
+        self.steps
+    }
+
+    /// Number of inputs.
+    pub fn inputs(&self) -> u16 {
+        self.layers.first().map_or(0, |layer| layer.synapses().inputs())
+    }
+
+    /// What the model needs of the memory it runs in.
+    pub fn need(&self) -> Need {
+        let widths = || {
+            self.layers
+                .iter()
+                .map(|layer| usize::from(layer.synapses().neurons()))
+        };
+        Need {
+            inputs: usize::from(self.inputs()),
+            layers: self.layers.len(),
+            neurons: widths().sum(),
+            widest: widths().max().unwrap_or(0),
+            classes: usize::from(self.readout.classes()),
+        }
+    }
+}
+
+impl Need {
+    /// RAM in bytes of a [`crate::Memory`] of this size on a 32-bit core: 8 per neuron, 4 per neuron of the
+    /// widest layer, 8 per class, and a word for the spike list's length.
+    pub const fn ram(&self) -> usize {
+        8 * self.neurons + 4 * self.widest + 8 * self.classes + 4
+    }
+
+    /// True if the widths are within what any network may have.
+    pub const fn is_possible(&self) -> bool {
+        self.inputs <= MAX_WIDTH && self.widest <= MAX_WIDTH && self.layers <= MAX_LAYERS
+    }
+}

@@ -1,0 +1,237 @@
+//! A running network: one timestep, from input spikes to scores, in reading order.
+
+use crate::MAX_LAYERS;
+use crate::formats::{Current, Membrane, Score};
+use crate::model::Model;
+use crate::spikes::{LayerSpikes, Spike};
+use crate::src_layer::SrcStates;
+
+/// Memory for a network of up to `NEURONS` neurons in all layers together, `WIDEST` in its widest layer, and
+/// `CLASSES` classes; [`Model::need`] tells these sizes. Meant for a `static`.
+#[derive(Debug)]
+pub struct Memory<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> {
+    currents: [Current; NEURONS],
+    membranes: [Membrane; NEURONS],
+    recoveries: [Membrane; NEURONS],
+    spikes: heapless::Vec<Spike, WIDEST>,
+    scores: [Score; CLASSES],
+    sums: [u32; CLASSES],
+}
+
+/// A network's memory, whatever its size.
+#[derive(Debug)]
+pub struct MemoryView<'a> {
+    /// α i per neuron, layer after layer.
+    pub currents: &'a mut [Current],
+    /// h per neuron.
+    pub membranes: &'a mut [Membrane],
+    /// h_s per neuron.
+    pub recoveries: &'a mut [Membrane],
+    /// Spikes of the layer at hand.
+    pub spikes: &'a mut LayerSpikes,
+    /// v per class.
+    pub scores: &'a mut [Score],
+    /// Working memory of the readout, per class.
+    pub sums: &'a mut [u32],
+}
+
+/// The memory is too small for the model: it needs at least the numbers of [`Model::need`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct MemoryError;
+
+/// A model at work.
+#[derive(Debug)]
+pub struct Network<'m, 'a> {
+    model: &'m Model<'m>,
+    memory: MemoryView<'a>,
+    spike_counts: [u32; MAX_LAYERS],
+}
+
+impl<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> Memory<NEURONS, WIDEST, CLASSES> {
+    /// Memory of a network at rest.
+    pub const fn new() -> Self {
+        Self {
+            currents: [Current::ZERO; NEURONS],
+            membranes: [Membrane::ZERO; NEURONS],
+            recoveries: [Membrane::ZERO; NEURONS],
+            spikes: heapless::Vec::new(),
+            scores: [Score::ZERO; CLASSES],
+            sums: [0; CLASSES],
+        }
+    }
+
+    /// The same memory, its size erased.
+    pub fn view(&mut self) -> MemoryView<'_> {
+        MemoryView {
+            currents: &mut self.currents,
+            membranes: &mut self.membranes,
+            recoveries: &mut self.recoveries,
+            spikes: &mut self.spikes,
+            scores: &mut self.scores,
+            sums: &mut self.sums,
+        }
+    }
+}
+
+impl<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> Default
+    for Memory<NEURONS, WIDEST, CLASSES>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'m, 'a> Network<'m, 'a> {
+    /// A network at rest. Memory beyond the model's need stays untouched.
+    ///
+    /// # Errors
+    /// [`MemoryError`] if the memory is too small for the model.
+    pub fn new(model: &'m Model<'m>, memory: MemoryView<'a>) -> Result<Self, MemoryError> {
+        let need = model.need();
+        let MemoryView {
+            currents,
+            membranes,
+            recoveries,
+            spikes,
+            scores,
+            sums,
+        } = memory;
+        if spikes.capacity() < need.widest {
+            return Err(MemoryError);
+        }
+        let memory = MemoryView {
+            currents: currents.get_mut(..need.neurons).ok_or(MemoryError)?,
+            membranes: membranes.get_mut(..need.neurons).ok_or(MemoryError)?,
+            recoveries: recoveries.get_mut(..need.neurons).ok_or(MemoryError)?,
+            spikes,
+            scores: scores.get_mut(..need.classes).ok_or(MemoryError)?,
+            sums: sums.get_mut(..need.classes).ok_or(MemoryError)?,
+        };
+        let mut network = Self {
+            model,
+            memory,
+            spike_counts: [0; MAX_LAYERS],
+        };
+        network.reset();
+        Ok(network)
+    }
+
+    /// The model at work.
+    pub const fn model(&self) -> &'m Model<'m> {
+        self.model
+    }
+
+    /// Puts every state, score and count back to 0, as before the first timestep.
+    pub fn reset(&mut self) {
+        self.memory.currents.fill(Current::ZERO);
+        self.memory.membranes.fill(Membrane::ZERO);
+        self.memory.recoveries.fill(Membrane::ZERO);
+        self.memory.scores.fill(Score::ZERO);
+        self.memory.spikes.clear();
+        self.spike_counts = [0; MAX_LAYERS];
+    }
+
+    /// Advances the network by one timestep in which the inputs in `spiking` spike.
+    ///
+    /// Each index should be below [`Model::inputs`] and appear once, in any order; others add nothing.
+    pub fn step(&mut self, spiking: &[u16]) {
+        self.step_observed(spiking, |_, _| {});
+    }
+
+    /// As [`Network::step`], and shows `observe` the number and the spikes of each layer as they arise.
+    pub fn step_observed(&mut self, spiking: &[u16], mut observe: impl FnMut(usize, &[Spike])) {
+        for layer in 0..self.model.layers().len() {
+            if layer == 0 {
+                self.receive_inputs(spiking);
+            } else {
+                self.receive_spikes(layer);
+            }
+            self.update_neurons(layer);
+            observe(layer, self.memory.spikes);
+        }
+        let MemoryView {
+            spikes, sums, scores, ..
+        } = &mut self.memory;
+        self.model.readout().update(spikes, sums, scores);
+    }
+
+    /// First stage of the bottom layer's timestep: adds the weights of the spiking inputs to its currents.
+    pub fn receive_inputs(&mut self, spiking: &[u16]) {
+        if let Some((layer, states, _)) = self.layer(0) {
+            layer.synapses().add(spiking, states.currents);
+        }
+    }
+
+    /// First stage of another layer's timestep: adds the weights of the spikes of the layer below, which must
+    /// have been updated last.
+    pub fn receive_spikes(&mut self, layer: usize) {
+        if let Some((layer, states, spikes)) = self.layer(layer) {
+            layer.synapses().add_graded(spikes, states.currents);
+        }
+    }
+
+    /// Second stage of a layer's timestep: advances its neurons and lists their spikes.
+    pub fn update_neurons(&mut self, layer: usize) {
+        let Some((cells, mut states, spikes)) = self.layer(layer) else {
+            return;
+        };
+        cells.update(&mut states, spikes);
+        // A list holds at most 2^14 spikes; the count wraps after 2^18 timesteps of nothing but spikes at the earliest.
+        let count = spikes.len() as u32;
+        if let Some(total) = self.spike_counts.get_mut(layer) {
+            *total = total.wrapping_add(count);
+        }
+    }
+
+    /// The class with the highest score; of equal ones the first.
+    pub fn class(&self) -> u16 {
+        let mut best = (0, Score::MIN);
+        for (class, &score) in (0u16..).zip(self.scores()) {
+            if score > best.1 {
+                best = (class, score);
+            }
+        }
+        best.0
+    }
+
+    /// The value of each class's integrator.
+    pub fn scores(&self) -> &[Score] {
+        self.memory.scores
+    }
+
+    /// Probability of a class by softmax over the scores, which is what the cross-entropy loss of the training
+    /// made of them (paper, section 4.3). 0 for a class that does not exist.
+    ///
+    /// In f32 with micromath's exponential: good to about 1 %; for display, not for decisions. Costs nothing
+    /// where it is not called.
+    pub fn probability(&self, class: u16) -> f32 {
+        let top = self.scores().iter().max().map_or(0.0, |s| s.to_num::<f32>());
+        let weight = |s: &Score| micromath::F32(s.to_num::<f32>() - top).exp().0;
+        let all: f32 = self.scores().iter().map(weight).sum();
+        self.scores()
+            .get(usize::from(class))
+            .map_or(0.0, |s| weight(s) / all)
+    }
+
+    /// Per layer: spiking timesteps since the last reset, summed over its neurons. Divided by neurons and
+    /// timesteps it is the activity of Eq. 2.
+    pub fn spike_counts(&self) -> &[u32] {
+        self.spike_counts.get(..self.model.layers().len()).unwrap_or(&[])
+    }
+
+    /// A layer, the states of its neurons, and the spike list.
+    fn layer(&mut self, index: usize) -> Option<(&'m crate::SrcLayer<'m>, SrcStates<'_>, &mut LayerSpikes)> {
+        let layers = self.model.layers();
+        let width = |layer: &crate::SrcLayer<'_>| usize::from(layer.synapses().neurons());
+        let layer = layers.get(index)?;
+        let start: usize = layers.get(..index)?.iter().map(width).sum();
+        let range = start..start + width(layer);
+        let states = SrcStates {
+            currents: self.memory.currents.get_mut(range.clone())?,
+            membranes: self.memory.membranes.get_mut(range.clone())?,
+            recoveries: self.memory.recoveries.get_mut(range)?,
+        };
+        Some((layer, states, self.memory.spikes))
+    }
+}

@@ -1,0 +1,51 @@
+//! The cell in f64, as plainly as the paper writes it: what the tests hold the fixed-point code against.
+
+use crate::formats::{Coefficient, Gate, Loss};
+use crate::src_layer::SrcConstants;
+
+pub(crate) struct Cell {
+    pub alpha: f64,
+    pub rho: f64,
+    pub r: f64,
+    pub r_s: f64,
+    pub z_s_hyp: f64,
+    pub z_s_dep: f64,
+}
+
+pub(crate) struct State {
+    pub h: f64,
+    pub h_s: f64,
+}
+
+impl Cell {
+    pub const PAPER: Self = Self {
+        alpha: 0.9,
+        rho: 3.0,
+        r: 2.0,
+        r_s: -7.0,
+        z_s_hyp: 0.9,
+        z_s_dep: 0.0,
+    };
+
+    pub fn to_fixed(&self) -> SrcConstants {
+        SrcConstants {
+            loss: Loss::from_num(1.0 - self.alpha),
+            rho: Coefficient::from_num(self.rho),
+            r: Coefficient::from_num(self.r),
+            r_s: Coefficient::from_num(self.r_s),
+            z_s_hyp: Gate::from_num(self.z_s_hyp),
+            z_s_dep: Gate::from_num(self.z_s_dep),
+        }
+    }
+}
+
+/// Eq. 3b to 3e for one neuron with integrated current `i`.
+pub(crate) fn step(cell: &Cell, i: f64, h: f64, h_s: f64, bias: f64) -> State {
+    let x = cell.rho * (i / cell.rho).tanh();
+    let next = (x + cell.r * h + cell.r_s * h_s + bias).tanh();
+    let z_s = if next > 0.5 { cell.z_s_dep } else { cell.z_s_hyp };
+    State {
+        h: next,
+        h_s: z_s * h_s + (1.0 - z_s) * h,
+    }
+}
