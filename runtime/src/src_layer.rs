@@ -107,6 +107,11 @@ impl<'m> SrcLayer<'m> {
         &self.synapses
     }
 
+    /// b_h per neuron, in bits of [`TanhArgument`].
+    pub const fn biases(&self) -> &'m [i32] {
+        self.biases
+    }
+
     /// The constants of the layer's cells.
     pub const fn constants(&self) -> &SrcConstants {
         &self.constants

@@ -1,0 +1,60 @@
+//! Command line: one module per command.
+
+mod data;
+//TMP mod demo;
+//TMP mod eval;
+//TMP mod export;
+mod inspect;
+mod model;
+//TMP mod run;
+mod show;
+mod train;
+
+use clap::{Parser, Subcommand};
+
+/// Train networks of Spiking Recurrent Cells and run them on microcontrollers.
+#[derive(Debug, Parser)]
+#[command(name = "spikelet", version, max_term_width = 100)]
+pub struct Cli {
+    /// Print one JSON object on stdout instead of tables.
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+//TMP     /// Train, quantise, flash and run: the whole path on the built-in data.
+//TMP     Demo(demo::DemoArgs),
+    /// List, check and show data sets.
+    Data(data::DataArgs),
+    /// Train a network.
+    Train(train::TrainArgs),
+//TMP     /// Measure a run or a model on a test set.
+//TMP     Eval(eval::EvalArgs),
+//TMP     /// Quantise a run and write a model file.
+//TMP     Export(export::ExportArgs),
+    /// Print what is in a model file and what it needs on a board.
+    Inspect(inspect::InspectArgs),
+//TMP     /// Run samples on a board and compare with the host.
+//TMP     Run(run::RunArgs),
+}
+
+impl Cli {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// One sentence that says what is wrong and what to do.
+    pub fn run(self) -> anyhow::Result<()> {
+        match self.command {
+//TMP             Command::Demo(args) => demo::run(args, self.json),
+            Command::Data(args) => data::run(args, self.json),
+            Command::Train(args) => train::run(args, self.json),
+//TMP             Command::Eval(args) => eval::run(args, self.json),
+//TMP             Command::Export(args) => export::run(args, self.json),
+            Command::Inspect(args) => inspect::run(args, self.json),
+//TMP             Command::Run(args) => run::run(args, self.json),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Model files as commands take them.
+
+pub use crate::checkpoint::write_atomically;
+use crate::data::{self, Dataset, DatasetName, Images};
+use anyhow::{Context, anyhow, bail};
+use clap::ValueEnum;
+use spikelet_export::{AlignedBytes, ModelFile};
+use std::path::{Path, PathBuf};
+
+/// Reads a model file; [`open`] checks it.
+pub fn read(path: &Path) -> anyhow::Result<AlignedBytes> {
+    if path.is_dir() {
+        bail!("{} is a folder, not a model: make one with `spikelet export {0}`", path.display());
+    }
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read the model {}", path.display()))?;
+    Ok(AlignedBytes::from_slice(&bytes))
+}
+
+/// Opens a model that was read from `path`.
+pub fn open<'m>(bytes: &'m AlignedBytes, path: &Path) -> anyhow::Result<ModelFile<'m>> {
+    ModelFile::open(bytes).with_context(|| format!("{} cannot be used", path.display()))
+}
+
+/// Which images a command shows to a model.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ImagesArgs {
+    /// Data set; by default the one the model was trained on.
+    #[arg(long)]
+    dataset: Option<DatasetName>,
+    /// Folder with the data sets [default: $SPIKELET_DATA, else the cache folder].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl ImagesArgs {
+    /// The data set for a model trained on the set called `trained_on`.
+    pub fn load(&self, trained_on: &str) -> anyhow::Result<Dataset> {
+        let name = match self.dataset {
+            Some(name) => name,
+            None => DatasetName::from_str(trained_on, false)
+                .map_err(|_| anyhow!("the model's data set \"{trained_on}\" is unknown: name one with --dataset"))?,
+        };
+        Ok(data::load(name, self.data.as_deref())?)
+    }
+}
+
+/// Refuses images that a model cannot take.
+pub fn check_fit(file: &ModelFile<'_>, data: &Dataset) -> anyhow::Result<()> {
+    let need = file.model().need();
+    if data.test.inputs() != need.inputs || data.classes != need.classes {
+        bail!(
+            "the model takes {} inputs and {} classes, but {} has {} pixels and {} classes: choose another --dataset",
+            need.inputs,
+            need.classes,
+            data.name,
+            data.test.inputs(),
+            data.classes
+        );
+    }
+    Ok(())
+}
+
+/// The first `samples` test images, or all of them; refuses more than there are.
+pub fn first(images: &Images, samples: Option<usize>) -> anyhow::Result<Images> {
+    let samples = samples.unwrap_or(images.len());
+    if samples == 0 || samples > images.len() {
+        bail!("--samples must be 1 to {}, the number of test images", images.len());
+    }
+    Ok(images.take(samples))
+}
+
+/// `matrix[label][class]`: how often the class was chosen for the label.
+pub fn confusion(classes: usize, labels: &[u8], chosen: &[u8]) -> Vec<Vec<u32>> {
+    let mut matrix = vec![vec![0; classes]; classes];
+    for (&label, &class) in labels.iter().zip(chosen) {
+        matrix[usize::from(label)][usize::from(class)] += 1;
+    }
+    matrix
+}
+
+/// How many of the chosen classes are right.
+pub fn correct(labels: &[u8], chosen: &[u8]) -> usize {
+    labels.iter().zip(chosen).filter(|(label, class)| label == class).count()
+}

@@ -1,0 +1,261 @@
+//! What defines a training run: everything in here and nothing else decides its result.
+
+use crate::data::{Dataset, DatasetName};
+use crate::kernel::backward::Flow;
+use crate::network::Architecture;
+use crate::readout::ReadoutConfig;
+use crate::src_layer::SrcCell;
+use anyhow::ensure;
+use serde::{Deserialize, Serialize};
+use spikelet_runtime::encode::{Encoder, Gain, LatencyCode, RateCode};
+use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH};
+
+/// How pixels become spikes (paper, section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coding {
+    /// Each pixel spikes with a probability proportional to its value.
+    Rate,
+    /// Each pixel spikes at most once, the brighter the sooner.
+    Latency,
+}
+
+/// A training run. Written to `config.json`; `--config` reads the same. Defaults are the paper's (appendix A), but for
+/// the number of epochs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Data set.
+    pub dataset: DatasetName,
+    /// Coding of its pixels.
+    pub coding: Coding,
+    /// Spike probability of a white pixel per timestep, for the rate code.
+    pub gain: f64,
+    /// Inputs, then the neurons of each layer.
+    pub layers: Vec<usize>,
+    /// T, timesteps of a sequence.
+    pub steps: usize,
+    /// Times that the training set is shown; the learning rate falls to 0 over them.
+    pub epochs: usize,
+    /// Samples in a batch.
+    pub batch: usize,
+    /// Learning rate at the start; it falls along half a cosine.
+    pub learning_rate: f64,
+    /// Longest gradient; longer ones are scaled down to it.
+    pub clip: f64,
+    /// Seed of the split, the weights, the order of samples and the rate code.
+    pub seed: u64,
+    /// Share of the training images that is kept for validation.
+    pub validation: f64,
+    /// Number of training images to use; all if absent.
+    pub train_samples: Option<usize>,
+    /// The gradient passes the ReLU as if it were not there (section 4.4).
+    pub bypass: bool,
+    /// No gradient flows through h[t-1] and h_s[t-1] (section 4.4).
+    pub detach: bool,
+    /// Constants of the cells.
+    pub cell: SrcCell,
+    /// Constants of the readout.
+    pub readout: ReadoutConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            dataset: DatasetName::Digits,
+            coding: Coding::Rate,
+            gain: 0.25,
+            layers: vec![784, 512, 100],
+            steps: 200,
+            epochs: 10,
+            batch: 64,
+            learning_rate: 0.005,
+            clip: 1.0,
+            seed: 0,
+            validation: 0.1,
+            train_samples: None,
+            bypass: true,
+            detach: true,
+            cell: SrcCell::default(),
+            readout: ReadoutConfig::default(),
+        }
+    }
+}
+
+impl Config {
+    /// The constants of a coding: latency-coded inputs are so few that the paper lets them leak slower.
+    pub fn set_coding(&mut self, coding: Coding) {
+        self.coding = coding;
+        self.cell.alpha = match coding {
+            Coding::Rate => 0.9,
+            Coding::Latency => 0.99,
+        };
+    }
+
+    /// Refuses what cannot be trained on `data`.
+    ///
+    /// # Errors
+    /// One sentence about the first thing that is wrong.
+    pub fn check(&self, data: &Dataset) -> anyhow::Result<()> {
+        let inputs = data.train.inputs();
+        ensure!(
+            self.layers.first() == Some(&inputs),
+            "--layers must begin with {inputs}, the pixels of an image of {}",
+            data.name
+        );
+        ensure!(
+            (2..=MAX_LAYERS + 1).contains(&self.layers.len()),
+            "--layers must name the inputs and 1 to {MAX_LAYERS} layers, like 784-512-100"
+        );
+        ensure!(
+            self.layers.iter().all(|width| (1..=MAX_WIDTH).contains(width)),
+            "--layers must be between 1 and {MAX_WIDTH} wide"
+        );
+        let last = self.layers.last().copied().unwrap_or(0);
+        ensure!(
+            last.is_multiple_of(data.classes),
+            "the last of --layers must be a multiple of {}, the number of classes, but is {last}",
+            data.classes
+        );
+        ensure!((1..=65_535).contains(&self.steps), "--steps must be 1 to 65535");
+        ensure!((1..=65_535).contains(&self.epochs), "--epochs must be 1 to 65535");
+        ensure!(self.batch >= 1, "--batch must be at least 1");
+        let positive = |value: f64| value.is_finite() && value > 0.0;
+        ensure!(positive(self.learning_rate), "--lr must be above 0");
+        ensure!(positive(self.clip), "clip must be above 0");
+        ensure!(self.gain > 0.0 && self.gain <= 1.0, "gain must be above 0 and at most 1");
+        ensure!(
+            self.validation > 0.0 && self.validation < 1.0,
+            "validation must be a share between 0 and 1, like 0.1"
+        );
+        let samples = self.samples(data);
+        ensure!(
+            samples <= data.train.len(),
+            "--train-samples must be at most {}, the number of training images",
+            data.train.len()
+        );
+        let validation = self.validation_samples(samples);
+        ensure!(
+            validation >= 1 && validation < samples,
+            "{samples} training images are too few to keep a share of {} for validation",
+            self.validation
+        );
+        let unit = |value: f64| (0.0..=1.0).contains(&value);
+        let SrcCell { alpha, rho, z_s_hyp, z_s_dep, .. } = self.cell;
+        ensure!(
+            unit(alpha) && alpha < 1.0 && unit(self.readout.alpha) && self.readout.alpha < 1.0,
+            "alpha must be at least 0 and below 1"
+        );
+        ensure!(positive(rho), "rho must be above 0");
+        ensure!(unit(z_s_hyp) && unit(z_s_dep), "z_s_hyp and z_s_dep must be 0 to 1");
+        let SrcCell { r, r_s, bias_most, bias_start, .. } = self.cell;
+        let ReadoutConfig { excite, inhibit, .. } = self.readout;
+        ensure!(
+            [r, r_s, bias_most, bias_start, excite, inhibit].iter().all(|value| value.is_finite()),
+            "the constants of cell and readout must be finite numbers"
+        );
+        Ok(())
+    }
+
+    /// Training and validation images together.
+    pub fn samples(&self, data: &Dataset) -> usize {
+        self.train_samples.unwrap_or(data.train.len())
+    }
+
+    /// How many of `samples` are kept for validation.
+    pub fn validation_samples(&self, samples: usize) -> usize {
+        (samples as f64 * self.validation).round() as usize
+    }
+
+    /// The encoder of the run's inputs.
+    pub fn encoder(&self) -> Encoder {
+        match self.coding {
+            Coding::Rate => Encoder::Rate(RateCode::new(Gain::from_num(self.gain), self.seed)),
+            Coding::Latency => Encoder::Latency(LatencyCode::new(self.steps as u16)),
+        }
+    }
+
+    /// Shape and constants of the network.
+    pub fn architecture(&self, classes: usize) -> Architecture {
+        Architecture { widths: self.layers.clone(), classes, cell: self.cell, readout: self.readout }
+    }
+
+    /// Which gradients flow.
+    pub const fn flow(&self) -> Flow {
+        Flow { bypass: self.bypass, detach: self.detach }
+    }
+
+    /// Learning rate after `done` of all steps, 0 to 1: half a cosine.
+    pub fn rate(&self, done: f64) -> f64 {
+        0.5 * self.learning_rate * (1.0 + (std::f64::consts::PI * done).cos())
+    }
+
+    /// Widths joined as on the command line.
+    pub fn shape(&self) -> String {
+        self.layers.iter().map(usize::to_string).collect::<Vec<_>>().join("-")
+    }
+}
+
+/// Parses "784-512-100".
+///
+/// # Errors
+/// A sentence for the command line.
+pub fn parse_layers(text: &str) -> Result<Vec<usize>, String> {
+    let widths = text.split('-').map(|width| width.trim().parse::<usize>());
+    widths.collect::<Result<_, _>>().map_err(|_| "write widths joined by dashes, like 784-512-100".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{self, Images};
+
+    #[test]
+    fn the_rate_falls_from_the_start_to_nothing() {
+        let config = Config::default();
+        assert_eq!(config.rate(0.0), 0.005);
+        assert!((config.rate(0.5) - 0.0025).abs() < 1e-12);
+        assert!(config.rate(1.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn mistakes_have_a_sentence_each() {
+        let images = Images { width: 28, height: 28, pixels: vec![0; 784 * 20], labels: vec![0; 20] };
+        let name = DatasetName::Digits;
+        let data = data::Dataset { name, classes: 10, train: images.clone(), test: images };
+        let good = Config::default();
+        good.check(&data).unwrap();
+        let cell = good.cell;
+        let bad: [(Config, &str); 12] = [
+            (Config { layers: vec![100, 10], ..good.clone() }, "must begin with 784"),
+            (Config { layers: vec![784], ..good.clone() }, "1 to 16 layers"),
+            (Config { layers: vec![784, 0, 10], ..good.clone() }, "between 1 and 16384 wide"),
+            (Config { layers: vec![784, 15], ..good.clone() }, "multiple of 10"),
+            (Config { steps: 0, ..good.clone() }, "--steps"),
+            (Config { epochs: 0, ..good.clone() }, "--epochs"),
+            (Config { batch: 0, ..good.clone() }, "--batch"),
+            (Config { learning_rate: -1.0, ..good.clone() }, "--lr"),
+            (Config { gain: 1.5, ..good.clone() }, "gain"),
+            (Config { train_samples: Some(21), ..good.clone() }, "at most 20"),
+            (Config { train_samples: Some(3), ..good.clone() }, "too few"),
+            (Config { cell: SrcCell { alpha: 1.0, ..cell }, ..good.clone() }, "alpha"),
+        ];
+        for (config, sentence) in bad {
+            let error = config.check(&data).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{error} should tell {sentence}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_are_refused() {
+        let error = serde_json::from_str::<Config>(r#"{"step": 3}"#).unwrap_err().to_string();
+        assert!(error.contains("unknown field `step`"), "{error}");
+        assert_eq!(serde_json::from_str::<Config>("{}").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn layers_are_read_as_written() {
+        assert_eq!(parse_layers("784-512-100"), Ok(vec![784, 512, 100]));
+        assert!(parse_layers("784-x").is_err() && parse_layers("").is_err() && parse_layers("5--5").is_err());
+    }
+}

@@ -1,0 +1,20 @@
+//! Trains networks of Spiking Recurrent Cells, quantises them, and runs them on microcontrollers.
+//!
+//! The way of a sample: [`data`] → [`spike_train`] → [`src_layer`] (with its [`kernel`]s) → [`readout`], put together in
+//! [`network`], trained by [`train`], measured by [`evaluate`]; then [`simulate`] runs the quantised model in the code
+//! of the device.
+
+pub mod checkpoint;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod evaluate;
+pub mod kernel;
+pub mod network;
+pub mod optimiser;
+mod progress;
+pub mod readout;
+pub mod simulate;
+pub mod spike_train;
+pub mod src_layer;
+pub mod train;

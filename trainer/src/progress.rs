@@ -1,0 +1,24 @@
+//! Progress on stderr: bars where a person looks on, plain lines elsewhere.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// A bar of `length` units called `unit`, behind `name`; hidden where stderr is no terminal.
+pub fn bar(name: &str, length: usize, unit: &str) -> ProgressBar {
+    let template = format!("{{prefix}} {{bar:30}} {{pos}}/{{len}} {unit}, {{elapsed}} + {{eta}}  {{msg}}");
+    let style = ProgressStyle::with_template(&template).expect("the template is well formed");
+    let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
+    bar.set_style(style);
+    bar.set_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
+/// A line on stderr, above `bar` where that is shown.
+pub fn line(bar: &ProgressBar, text: &str) {
+    if bar.is_hidden() {
+        eprintln!("{text}");
+    } else {
+        bar.println(text);
+    }
+}

@@ -1,0 +1,159 @@
+//! A model on the host, in the very code that runs on the device.
+
+use crate::data::Images;
+use rayon::prelude::*;
+use serde::Serialize;
+use spikelet_export::ModelFile;
+use spikelet_runtime::encode::evaluation_stream;
+use spikelet_runtime::formats::{Current, Membrane, Score};
+use spikelet_runtime::{MAX_WIDTH, MemoryView, Need, Network, Spike};
+
+/// What a network says of one sample; equal on host and device in every bit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Inference {
+    /// The class with the highest score.
+    pub class: u16,
+    /// Bits of each class's [`Score`] after the last timestep.
+    pub scores: Vec<i32>,
+    /// Per layer: spiking timesteps summed over its neurons.
+    pub spike_counts: Vec<u32>,
+}
+
+/// What simulating a set of samples gave.
+#[derive(Clone, Debug, Default)]
+pub struct Simulation {
+    /// One per sample, in order.
+    pub inferences: Vec<Inference>,
+    /// Per layer and neuron: spiking timesteps over all samples.
+    pub neuron_spikes: Vec<Vec<u64>>,
+    /// Input spikes over all samples.
+    pub input_spikes: u64,
+}
+
+/// Memory for a network of any size on the heap.
+#[derive(Debug)]
+pub struct HostMemory {
+    currents: Vec<Current>,
+    membranes: Vec<Membrane>,
+    recoveries: Vec<Membrane>,
+    spikes: Box<heapless::Vec<Spike, MAX_WIDTH>>,
+    scores: Vec<Score>,
+    sums: Vec<u32>,
+}
+
+impl HostMemory {
+    /// Memory for what a model needs.
+    pub fn new(need: Need) -> Self {
+        Self {
+            currents: vec![Current::ZERO; need.neurons],
+            membranes: vec![Membrane::ZERO; need.neurons],
+            recoveries: vec![Membrane::ZERO; need.neurons],
+            spikes: Box::default(),
+            scores: vec![Score::ZERO; need.classes],
+            sums: vec![0; need.classes],
+        }
+    }
+
+    /// The memory as a network takes it.
+    pub fn view(&mut self) -> MemoryView<'_> {
+        MemoryView {
+            currents: &mut self.currents,
+            membranes: &mut self.membranes,
+            recoveries: &mut self.recoveries,
+            spikes: &mut *self.spikes,
+            scores: &mut self.scores,
+            sums: &mut self.sums,
+        }
+    }
+}
+
+/// Runs every image through the model, encoded in its [`evaluation_stream`]; calls `done` after each.
+///
+/// The result does not depend on the number of threads.
+///
+/// # Panics
+/// If the images have another number of pixels than the model has inputs.
+pub fn simulate(file: &ModelFile<'_>, images: &Images, done: impl Fn() + Sync) -> Simulation {
+    let need = file.model().need();
+    assert_eq!(images.inputs(), need.inputs, "the images do not fit the model");
+    // Few long pieces: each has counters of its own.
+    let piece = images.len().div_ceil(8 * rayon::current_num_threads()).max(1);
+    let pieces: Vec<Simulation> = (0..images.len())
+        .into_par_iter()
+        .chunks(piece)
+        .map(|indices| {
+            let mut memory = HostMemory::new(need);
+            let mut simulator = Simulator::new(file, memory.view());
+            for index in indices {
+                simulator.present(images.image(index), evaluation_stream(index as u32));
+                done();
+            }
+            simulator.total
+        })
+        .collect();
+    pieces.into_iter().reduce(Simulation::plus).unwrap_or_default()
+}
+
+struct Simulator<'m, 'a> {
+    file: &'m ModelFile<'m>,
+    network: Network<'m, 'a>,
+    spiking: Box<heapless::Vec<u16, MAX_WIDTH>>,
+    total: Simulation,
+}
+
+impl<'m, 'a> Simulator<'m, 'a> {
+    fn new(file: &'m ModelFile<'m>, memory: MemoryView<'a>) -> Self {
+        let model = file.model();
+        let counters = model.layers().iter().map(|layer| vec![0; usize::from(layer.synapses().neurons())]);
+        let total = Simulation { neuron_spikes: counters.collect(), ..Simulation::default() };
+        let network = Network::new(model, memory).expect("host memory is as large as the model needs");
+        Self { file, network, spiking: Box::default(), total }
+    }
+
+    fn present(&mut self, pixels: &[u8], stream: u64) {
+        let Self { file, network, spiking, total } = self;
+        network.reset();
+        for t in 0..file.model().steps() {
+            file.encoder().step(stream, t, pixels, &mut **spiking);
+            total.input_spikes += spiking.len() as u64;
+            network.step_observed(spiking, |layer, spikes| {
+                for spike in spikes {
+                    total.neuron_spikes[layer][usize::from(spike.neuron)] += 1;
+                }
+            });
+        }
+        total.inferences.push(Inference {
+            class: network.class(),
+            scores: network.scores().iter().map(|score| score.to_bits()).collect(),
+            spike_counts: network.spike_counts().to_vec(),
+        });
+    }
+}
+
+impl Simulation {
+    fn plus(mut self, next: Self) -> Self {
+        self.inferences.extend(next.inferences);
+        for (layer, more) in self.neuron_spikes.iter_mut().zip(next.neuron_spikes) {
+            layer.iter_mut().zip(more).for_each(|(count, more)| *count += more);
+        }
+        self.input_spikes += next.input_spikes;
+        self
+    }
+
+    /// The classes the model chose, in order.
+    pub fn classes(&self) -> Vec<u8> {
+        self.inferences.iter().map(|inference| inference.class as u8).collect()
+    }
+
+    /// Per layer: share of timesteps in which a neuron spikes (Eq. 2).
+    pub fn activity(&self, steps: u16) -> Vec<f64> {
+        let slots = self.inferences.len() as f64 * f64::from(steps);
+        let share = |layer: &Vec<u64>| layer.iter().sum::<u64>() as f64 / (slots * layer.len() as f64);
+        self.neuron_spikes.iter().map(share).collect()
+    }
+
+    /// Per layer: neurons that never spiked.
+    pub fn silent(&self) -> Vec<usize> {
+        self.neuron_spikes.iter().map(|layer| layer.iter().filter(|&&count| count == 0).count()).collect()
+    }
+}
