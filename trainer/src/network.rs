@@ -1,7 +1,7 @@
 //! A network in floating point: parameters, forward pass, evaluation.
 
 use crate::kernel::backward::Flow;
-use crate::kernel::{Events, Real};
+use crate::kernel::{Events, Pool, Real};
 use crate::readout::{ReadoutConfig, readout};
 use crate::spike_train::SpikeBatch;
 use crate::src_layer::{Spikes, SrcCell, src_layer};
@@ -37,7 +37,7 @@ pub struct Parameters {
 pub struct Network<R> {
     architecture: Architecture,
     layers: Vec<Parameters>,
-    kind: std::marker::PhantomData<R>,
+    pool: Arc<Pool<R>>,
 }
 
 /// What a batch made of a network.
@@ -66,12 +66,12 @@ impl<R: Real> Network<R> {
             Parameters::new(weight, inputs, bias)
         });
         let layers = layers.collect::<Result<_>>()?;
-        Ok(Self { architecture, layers, kind: std::marker::PhantomData })
+        Ok(Self { architecture, layers, pool: Arc::default() })
     }
 
     /// A network with given parameters, bottom to top.
-    pub const fn from_parameters(architecture: Architecture, layers: Vec<Parameters>) -> Self {
-        Self { architecture, layers, kind: std::marker::PhantomData }
+    pub fn from_parameters(architecture: Architecture, layers: Vec<Parameters>) -> Self {
+        Self { architecture, layers, pool: Arc::default() }
     }
 
     /// Shape and constants.
@@ -111,9 +111,10 @@ impl<R: Real> Network<R> {
         let mut all = Vec::new();
         for layer in &self.layers {
             let (weight, bias) = (layer.weight.as_tensor(), layer.bias.as_tensor());
+            let cell = &self.architecture.cell;
             spikes = match flow {
-                Some(_) => src_layer(&spikes, weight, bias, &self.architecture.cell, flow)?,
-                None => src_layer(&spikes, &weight.detach(), &bias.detach(), &self.architecture.cell, None)?,
+                Some(_) => src_layer(&spikes, weight, bias, cell, flow, &self.pool)?,
+                None => src_layer(&spikes, &weight.detach(), &bias.detach(), cell, None, &self.pool)?,
             };
             all.push(spikes.events.clone());
         }

@@ -7,7 +7,7 @@
 
 use crate::kernel::backward::{self, Flow, Sample, SpikeGradient};
 use crate::kernel::forward::{Constants, Kept, forward};
-use crate::kernel::{Events, Real};
+use crate::kernel::{Events, Pool, Real};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -92,8 +92,13 @@ pub struct Slot<R>(Mutex<Option<BatchGradient<R>>>);
 /// ∂L/∂s of a batch.
 #[derive(Debug)]
 pub enum BatchGradient<R> {
-    /// `[batch, timesteps, neurons]`, in a tensor.
-    Dense(Tensor),
+    /// From the layer above: ∂L/∂s = g_i Wᵀ, left to be multiplied out sample by sample where it is used.
+    Above {
+        /// Its ∂L/∂i, `[batch, timesteps, neurons above]`.
+        g_i: Vec<R>,
+        /// Its weights, `[neurons, neurons above]`.
+        weight: Tensor,
+    },
     /// From the readout, where it is a product of two vectors: see [`SpikeGradient::Readout`].
     Readout {
         /// `[batch, neurons]`.
@@ -127,6 +132,7 @@ pub fn src_layer<R: Real>(
     bias: &Tensor,
     cell: &SrcCell,
     flow: Option<Flow>,
+    pool: &Arc<Pool<R>>,
 ) -> Result<Spikes<R>> {
     let neurons = bias.dims1()?;
     if weight.dims2()? != (input.width, neurons) {
@@ -142,6 +148,7 @@ pub fn src_layer<R: Real>(
         slot: slot.clone(),
         output: output.clone(),
         kept: OnceLock::new(),
+        pool: pool.clone(),
     };
     let edge = match &input.edge {
         Some(edge) => edge.tensor.clone(),
@@ -153,7 +160,7 @@ pub fn src_layer<R: Real>(
 }
 
 /// One layer's place in the graph of one batch.
-struct SrcLayerOp<R> {
+struct SrcLayerOp<R: Real> {
     cell: SrcCell,
     flow: Option<Flow>,
     input: Arc<Vec<Events<R>>>,
@@ -161,6 +168,16 @@ struct SrcLayerOp<R> {
     slot: Arc<Slot<R>>,
     output: Arc<OnceLock<Arc<Vec<Events<R>>>>>,
     kept: OnceLock<KeptBatch<R>>,
+    pool: Arc<Pool<R>>,
+}
+
+impl<R: Real> Drop for SrcLayerOp<R> {
+    fn drop(&mut self) {
+        if let Some(KeptBatch { h, y }) = self.kept.take() {
+            self.pool.give(h);
+            self.pool.give(y);
+        }
+    }
 }
 
 /// `[batch, timesteps, neurons]` blocks for the backward pass.
@@ -212,8 +229,8 @@ impl<R: Real> CustomOp3 for SrcLayerOp<R> {
         };
         let output: Vec<Events<R>> = if self.flow.is_some() {
             let block = self.steps() * bias.len();
-            let zeros = || vec![R::ZERO; block * self.input.len()];
-            let mut kept = KeptBatch { h: zeros(), y: zeros() };
+            let take = || self.pool.take(block * self.input.len());
+            let mut kept = KeptBatch { h: take(), y: take() };
             let blocks = kept.h.par_chunks_mut(block).zip(kept.y.par_chunks_mut(block));
             let output = self.input.par_iter().zip(blocks).map(|(events, (h, y))| one(events, Some(Kept { h, y })));
             let output = output.collect();
@@ -239,14 +256,18 @@ impl<R: Real> CustomOp3 for SrcLayerOp<R> {
             bail!("the forward pass kept nothing to go back from")
         };
         let (g_i, g_b) = self.scan(flow, kept, &gradient, neurons)?;
+        if let BatchGradient::Above { g_i, .. } = gradient {
+            self.pool.give(g_i);
+        }
         let g_w = Tensor::from_vec(self.weights(&g_i, inputs, neurons), (inputs, neurons), &Device::Cpu)?;
         let g_b = self.biases(&g_b, bias)?;
         let g_edge = match &self.below {
-            None => None,
+            None => {
+                self.pool.give(g_i);
+                None
+            }
             Some(below) => {
-                let (batch, steps) = (self.input.len(), self.steps());
-                let g_i = Tensor::from_vec(g_i, (batch * steps, neurons), &Device::Cpu)?;
-                below.put(BatchGradient::Dense(g_i.matmul(&weight.t()?)?));
+                below.put(BatchGradient::Above { g_i, weight: weight.clone() });
                 Some(edge.zeros_like()?)
             }
         };
@@ -267,40 +288,34 @@ impl<R: Real> SrcLayerOp<R> {
         gradient: &BatchGradient<R>,
         neurons: usize,
     ) -> Result<(Vec<R>, Vec<R>)> {
-        let block = self.steps() * neurons;
-        match gradient {
-            BatchGradient::Readout { neuron, decay } => {
-                let of = |index| SpikeGradient::Readout { neuron: &neuron[index * neurons..][..neurons], decay };
-                Ok(self.scan_each(flow, kept, neurons, of))
-            }
-            BatchGradient::Dense(tensor) => with_numbers(tensor, |g_s| {
-                let of = |index| SpikeGradient::Dense(&g_s[index * block..][..block]);
-                Ok(self.scan_each(flow, kept, neurons, of))
-            }),
-        }
-    }
-
-    fn scan_each<'g>(
-        &self,
-        flow: Flow,
-        kept: &KeptBatch<R>,
-        neurons: usize,
-        gradient: impl Fn(usize) -> SpikeGradient<'g, R> + Sync,
-    ) -> (Vec<R>, Vec<R>) {
         let constants = self.cell.constants();
-        let block = self.steps() * neurons;
-        let mut g_i = vec![R::ZERO; kept.h.len()];
+        let (steps, block) = (self.steps(), self.steps() * neurons);
+        let mut g_i = self.pool.take(kept.h.len());
         let mut g_b = vec![R::ZERO; self.input.len() * neurons];
         let samples = kept.h.par_chunks(block).zip(kept.y.par_chunks(block)).enumerate();
         let outputs = g_i.par_chunks_mut(block).zip(g_b.par_chunks_mut(neurons));
-        samples.zip(outputs).for_each(|((index, (h, y)), (g_i, g_b))| {
-            let sample = Sample { h, y, gradient: gradient(index) };
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || backward::scan(&constants, flow, sample, g_i, g_b),
-            );
-        });
-        (g_i, g_b)
+        samples.zip(outputs).try_for_each(|((index, (h, y)), (g_i, g_b))| {
+            let mut scan = |gradient: SpikeGradient<'_, R>| {
+                let sample = Sample { h, y, gradient };
+                pulp::Arch::new().dispatch(
+                    #[inline(always)]
+                    || backward::scan(&constants, flow, sample, g_i, g_b),
+                );
+                Ok(())
+            };
+            match gradient {
+                BatchGradient::Readout { neuron, decay } => {
+                    scan(SpikeGradient::Readout { neuron: &neuron[index * neurons..][..neurons], decay })
+                }
+                BatchGradient::Above { g_i: above, weight } => {
+                    let width = weight.dims2()?.1;
+                    let above = &above[index * steps * width..][..steps * width];
+                    let above = Tensor::from_slice(above, (steps, width), &Device::Cpu)?;
+                    with_numbers(&above.matmul(&weight.t()?)?, |g_s| scan(SpikeGradient::Dense(g_s)))
+                }
+            }
+        })?;
+        Ok((g_i, g_b))
     }
 
     /// ∂L/∂W, `[inputs, neurons]`, each thread owning some of its columns.

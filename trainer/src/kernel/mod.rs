@@ -15,7 +15,9 @@
 pub mod backward;
 mod events;
 pub mod forward;
+mod pool;
 mod real;
 
 pub use events::Events;
+pub use pool::Pool;
 pub use real::Real;
