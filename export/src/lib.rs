@@ -7,6 +7,7 @@ extern crate std;
 mod crc;
 mod file;
 mod header;
+pub mod link;
 #[cfg(feature = "std")]
 pub mod quantise;
 #[cfg(feature = "std")]

@@ -143,9 +143,9 @@ impl<'m, 'a> Network<'m, 'a> {
     pub fn step_observed(&mut self, spiking: &[u16], mut observe: impl FnMut(usize, &[Spike])) {
         for layer in 0..self.model.layers().len() {
             if layer == 0 {
-                self.receive_inputs(spiking);
+                self.receive(layer, spiking);
             } else {
-                self.receive_spikes(layer);
+                self.receive_graded(layer);
             }
             self.update_neurons(layer);
             observe(layer, self.memory.spikes);
@@ -156,16 +156,16 @@ impl<'m, 'a> Network<'m, 'a> {
         self.model.readout().update(spikes, sums, scores);
     }
 
-    /// First stage of the bottom layer's timestep: adds the weights of the spiking inputs to its currents.
-    pub fn receive_inputs(&mut self, spiking: &[u16]) {
-        if let Some((layer, states, _)) = self.layer(0) {
+    /// First stage of a layer's timestep: adds the weights of its spiking inputs to its currents, each spike counting
+    /// as 1.
+    pub fn receive(&mut self, layer: usize, spiking: &[u16]) {
+        if let Some((layer, states, _)) = self.layer(layer) {
             layer.synapses().add(spiking, states.currents);
         }
     }
 
-    /// First stage of another layer's timestep: adds the weights of the spikes of the layer below, which must
-    /// have been updated last.
-    pub fn receive_spikes(&mut self, layer: usize) {
+    /// The same from the graded spikes of the layer below, which must have been updated last.
+    pub fn receive_graded(&mut self, layer: usize) {
         if let Some((layer, states, spikes)) = self.layer(layer) {
             layer.synapses().add_graded(spikes, states.currents);
         }

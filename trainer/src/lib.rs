@@ -8,6 +8,7 @@ pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod data;
+pub mod deploy;
 pub mod evaluate;
 pub mod kernel;
 pub mod network;

@@ -2,8 +2,8 @@
 
 mod data;
 //TMP mod demo;
-//TMP mod eval;
-//TMP mod export;
+mod eval;
+mod export;
 mod inspect;
 mod model;
 //TMP mod run;
@@ -31,10 +31,10 @@ enum Command {
     Data(data::DataArgs),
     /// Train a network.
     Train(train::TrainArgs),
-//TMP     /// Measure a run or a model on a test set.
-//TMP     Eval(eval::EvalArgs),
-//TMP     /// Quantise a run and write a model file.
-//TMP     Export(export::ExportArgs),
+    /// Measure a run or a model on a test set.
+    Eval(eval::EvalArgs),
+    /// Quantise a run and write a model file.
+    Export(export::ExportArgs),
     /// Print what is in a model file and what it needs on a board.
     Inspect(inspect::InspectArgs),
 //TMP     /// Run samples on a board and compare with the host.
@@ -51,8 +51,8 @@ impl Cli {
 //TMP             Command::Demo(args) => demo::run(args, self.json),
             Command::Data(args) => data::run(args, self.json),
             Command::Train(args) => train::run(args, self.json),
-//TMP             Command::Eval(args) => eval::run(args, self.json),
-//TMP             Command::Export(args) => export::run(args, self.json),
+            Command::Eval(args) => eval::run(args, self.json),
+            Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
 //TMP             Command::Run(args) => run::run(args, self.json),
         }

@@ -1,0 +1,246 @@
+//! Requests in, replies out. PROTOCOL.md in the export part describes both.
+
+use crate::clock::Board;
+use embedded_io::{Read, Write};
+use heapless::VecView;
+use spikelet_export::ModelFile;
+use spikelet_export::link::{
+    self, FrameError, Hello, Inferred, LinkError, Measured, Receiver, Reply, ReplyBody, Request, RequestBody,
+};
+use spikelet_runtime::{Network, Need};
+
+/// Memory that the application uses but does not own.
+#[derive(Debug)]
+pub struct Buffers<'b> {
+    /// The request at hand: [`link::REQUEST`] bytes.
+    pub request: &'b mut [u8],
+    /// The reply at hand: [`link::REPLY`] bytes and a zero.
+    pub reply: &'b mut [u8],
+    /// Input spikes of the timestep at hand: one per input.
+    pub spiking: &'b mut VecView<u16>,
+}
+
+/// Why the application has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop<E> {
+    /// The host has asked for it.
+    Shutdown,
+    /// The byte stream has ended.
+    Closed,
+    /// The byte stream has failed.
+    Io(E),
+}
+
+/// A network that answers a host.
+#[derive(Debug)]
+pub struct Application<'m, 'a, B> {
+    file: &'m ModelFile<'m>,
+    board: B,
+    answerer: Answerer<'m, 'a>,
+}
+
+/// The network and the state of its train of spikes.
+#[derive(Debug)]
+struct Answerer<'m, 'a> {
+    network: Network<'m, 'a>,
+    /// Timesteps and network ticks since `Begin`; `None` without one.
+    train: Option<(u16, u32)>,
+}
+
+impl<'m, 'a, B: Board> Application<'m, 'a, B> {
+    /// An application for a model at work on a board.
+    pub const fn new(file: &'m ModelFile<'m>, network: Network<'m, 'a>, board: B) -> Self {
+        Self { file, board, answerer: Answerer { network, train: None } }
+    }
+
+    /// Answers requests until the stream ends or the host says so.
+    pub fn serve<S: Read + Write>(&mut self, stream: &mut S, buffers: Buffers<'_>) -> Stop<S::Error> {
+        let Buffers { request, reply, spiking } = buffers;
+        let mut receiver = Receiver::new(request);
+        let mut bytes = [0; 16];
+        loop {
+            let count = match stream.read(&mut bytes) {
+                Ok(0) => return Stop::Closed,
+                Ok(count) => count,
+                Err(error) => return Stop::Io(error),
+            };
+            for &byte in bytes.get(..count).unwrap_or(&[]) {
+                let Some(frame) = receiver.push(byte) else { continue };
+                let (sequence, body) = self.reply(frame, spiking);
+                let stop = matches!(body, Err(Ending));
+                let body = body.unwrap_or(ReplyBody::Done { steps: 0 });
+                // A reply always fits: link::REPLY is made for the most classes and layers.
+                let frame = link::encode(&Reply { sequence, body }, reply).unwrap_or(&[]);
+                if let Err(error) = stream.write_all(frame).and_then(|()| stream.flush()) {
+                    return Stop::Io(error);
+                }
+                if stop {
+                    return Stop::Shutdown;
+                }
+            }
+        }
+    }
+
+    fn reply(
+        &mut self,
+        frame: Result<&mut [u8], FrameError>,
+        spiking: &mut VecView<u16>,
+    ) -> (Option<u16>, Result<ReplyBody<'static>, Ending>) {
+        let request: Result<Request<'_>, FrameError> = match frame {
+            Ok(frame) => link::decode(frame),
+            Err(error) => Err(error),
+        };
+        match request {
+            Ok(Request { sequence, body }) => (Some(sequence), self.answer(body, spiking)),
+            Err(error) => {
+                let error = match error {
+                    FrameError::Damaged => LinkError::Damaged,
+                    FrameError::Unknown => LinkError::Unknown,
+                    FrameError::Oversized => LinkError::Oversized,
+                };
+                (None, Ok(ReplyBody::Error(error)))
+            }
+        }
+    }
+
+    fn answer(
+        &mut self,
+        body: RequestBody<'_>,
+        spiking: &mut VecView<u16>,
+    ) -> Result<ReplyBody<'static>, Ending> {
+        let answerer = &mut self.answerer;
+        let answer = match body {
+            RequestBody::Hello { .. } => Ok(ReplyBody::Hello(self.hello())),
+            RequestBody::InferPixels { stream, pixels } => {
+                answerer.infer(self.file, stream, pixels, spiking, &self.board).map(ReplyBody::Inferred)
+            }
+            RequestBody::Begin => Ok(answerer.begin()),
+            RequestBody::Steps { spikes } => answerer.advance(spikes, spiking, &self.board),
+            RequestBody::Finish => answerer.finish().map(ReplyBody::Inferred),
+            RequestBody::Measure { layer, spikes } => {
+                answerer.measure(layer.into(), spikes, spiking, &self.board).map(ReplyBody::Measured)
+            }
+            RequestBody::Memory => Ok(ReplyBody::Memory(self.board.memory_use())),
+            RequestBody::Shutdown if B::EMULATED => return Err(Ending),
+            RequestBody::Shutdown => Err(LinkError::Unsupported),
+        };
+        Ok(answer.unwrap_or_else(ReplyBody::Error))
+    }
+
+    fn hello(&self) -> Hello<'static> {
+        let Need { inputs, layers, neurons, classes, .. } = self.file.model().need();
+        Hello {
+            version: link::VERSION,
+            model: self.file.id(),
+            board: B::NAME,
+            firmware: env!("CARGO_PKG_VERSION"),
+            inputs: inputs as u16,
+            classes: classes as u16,
+            layers: layers as u16,
+            steps: self.file.model().steps(),
+            neurons: neurons as u32,
+            request: link::REQUEST as u16,
+            ticks_per_second: B::TICKS_PER_SECOND,
+        }
+    }
+}
+
+/// The host has asked the board to end.
+#[derive(Clone, Copy, Debug)]
+struct Ending;
+
+impl Answerer<'_, '_> {
+    fn begin(&mut self) -> ReplyBody<'static> {
+        self.network.reset();
+        self.train = Some((0, 0));
+        ReplyBody::Done { steps: 0 }
+    }
+
+    fn advance(
+        &mut self,
+        mut packed: &[u8],
+        spiking: &mut VecView<u16>,
+        board: &impl Board,
+    ) -> Result<ReplyBody<'static>, LinkError> {
+        let (mut steps, mut ticks) = self.train.ok_or(LinkError::NotBegun)?;
+        let inputs = self.network.model().inputs();
+        while !packed.is_empty() {
+            link::unpack_step(&mut packed, inputs, spiking).map_err(|_| LinkError::Spikes)?;
+            steps = steps.checked_add(1).ok_or(LinkError::TooLong)?;
+            let start = board.ticks();
+            self.network.step(spiking);
+            ticks = ticks.wrapping_add(board.ticks().wrapping_sub(start));
+            self.train = Some((steps, ticks));
+        }
+        Ok(ReplyBody::Done { steps })
+    }
+
+    fn finish(&mut self) -> Result<Inferred, LinkError> {
+        let (steps, ticks) = self.train.take().ok_or(LinkError::NotBegun)?;
+        Ok(self.result(steps, ticks, 0))
+    }
+
+    fn infer(
+        &mut self,
+        file: &ModelFile<'_>,
+        stream: u64,
+        pixels: &[u8],
+        spiking: &mut VecView<u16>,
+        board: &impl Board,
+    ) -> Result<Inferred, LinkError> {
+        if pixels.len() != usize::from(self.network.model().inputs()) {
+            return Err(LinkError::PixelCount);
+        }
+        self.train = None;
+        self.network.reset();
+        let encoder = file.encoder();
+        let (mut ticks, mut ticks_encoding) = (0u32, 0u32);
+        let steps = self.network.model().steps();
+        for t in 0..steps {
+            let start = board.ticks();
+            encoder.step(stream, t, pixels, spiking);
+            let encoded = board.ticks();
+            self.network.step(spiking);
+            ticks = ticks.wrapping_add(board.ticks().wrapping_sub(encoded));
+            ticks_encoding = ticks_encoding.wrapping_add(encoded.wrapping_sub(start));
+        }
+        Ok(self.result(steps, ticks, ticks_encoding))
+    }
+
+    fn result(&self, steps: u16, ticks: u32, ticks_encoding: u32) -> Inferred {
+        Inferred {
+            class: self.network.class(),
+            steps,
+            scores: self.network.scores().iter().map(|score| score.to_bits()).take(link::MAX_CLASSES).collect(),
+            spike_counts: self.network.spike_counts().iter().copied().collect(),
+            ticks,
+            ticks_encoding,
+        }
+    }
+
+    fn measure(
+        &mut self,
+        layer: usize,
+        spikes: u16,
+        spiking: &mut VecView<u16>,
+        board: &impl Board,
+    ) -> Result<Measured, LinkError> {
+        let inputs = self.network.model().layers().get(layer).ok_or(LinkError::Layer)?.synapses().inputs();
+        self.train = None;
+        self.network.reset();
+        spiking.clear();
+        for input in 0..spikes.min(inputs) {
+            spiking.push(input).map_err(|_| LinkError::Spikes)?;
+        }
+        let start = board.ticks();
+        let empty = board.ticks().wrapping_sub(start);
+        let start = board.ticks();
+        self.network.receive(layer, spiking);
+        let synapses = board.ticks().wrapping_sub(start);
+        let start = board.ticks();
+        self.network.update_neurons(layer);
+        let neurons = board.ticks().wrapping_sub(start);
+        self.network.reset();
+        Ok(Measured { empty, synapses, neurons })
+    }
+}

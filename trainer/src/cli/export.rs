@@ -1,0 +1,177 @@
+//! `spikelet export`: quantise a run and write a model file.
+
+use super::{model, show};
+use crate::data;
+use crate::deploy::{self, Measured, Trained};
+use crate::evaluate::{Evaluation, evaluate};
+use crate::progress;
+use crate::simulate::{Simulation, simulate};
+use anyhow::ensure;
+use serde::Serialize;
+use spikelet_export::ModelFile;
+use spikelet_export::quantise::LayerReport;
+use std::path::PathBuf;
+
+#[derive(Debug, clap::Args)]
+pub struct ExportArgs {
+    /// Folder of a run, or a checkpoint in it.
+    run: PathBuf,
+    /// Model file to write [default: model.spk in the run's folder].
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Width of a weight in bits.
+    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(8..=8))]
+    bits: u8,
+    /// Measure the accuracy on so many test images only.
+    #[arg(long, value_name = "N")]
+    samples: Option<usize>,
+    /// Write the model even if a layer never spikes.
+    #[arg(long)]
+    allow_silent: bool,
+    /// Folder with the data sets [default: $SPIKELET_DATA, else the cache folder].
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+/// What export did.
+#[derive(Debug, Serialize)]
+pub struct Exported {
+    /// The model file.
+    pub file: PathBuf,
+    /// Its CRC.
+    pub id: String,
+    /// Its size.
+    pub bytes: usize,
+    /// Accuracy of the float network on the test images.
+    pub float_accuracy: f64,
+    /// Accuracy of the model on the same images, encoded alike.
+    pub fixed_accuracy: f64,
+    /// Number of test images.
+    pub samples: usize,
+    /// Per layer.
+    pub layers: Vec<ExportedLayer>,
+}
+
+/// What export did to a layer.
+#[derive(Debug, Serialize)]
+pub struct ExportedLayer {
+    neurons: usize,
+    weights: usize,
+    zeroed: usize,
+    saturated: usize,
+    relative_error: f64,
+    /// Neurons that never spiked on the test images.
+    silent: usize,
+    activity: f64,
+}
+
+pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
+    let trained = deploy::open_run(&args.run)?;
+    let out = args.out.clone().unwrap_or_else(|| {
+        let folder = if args.run.is_dir() { args.run.as_path() } else { args.run.parent().unwrap_or(&args.run) };
+        folder.join("model.spk")
+    });
+    ensure!(!out.is_dir(), "{} is a folder: name a file with --out", out.display());
+    let data = data::load(trained.config.dataset, args.data.as_deref())?;
+    let images = model::first(&data.test, args.samples)?;
+    let exported = export(&trained, &images, out, args.allow_silent)?;
+    show::show(json, &exported, print)
+}
+
+/// Quantises a network, measures it against its float form on `images`, and writes its model to `out`.
+pub fn export(
+    trained: &Trained,
+    images: &data::Images,
+    out: PathBuf,
+    allow_silent: bool,
+) -> anyhow::Result<Exported> {
+    let quantised = deploy::quantise_network(trained)?;
+    let draft = quantised.model(&trained.config, images, Measured::default())?;
+    let file = ModelFile::open(&draft)?;
+
+    let float = float(trained, images)?;
+    let bar = progress::bar("fixed point", images.len(), "samples");
+    let fixed = simulate(&file, images, || bar.inc(1));
+    bar.finish_and_clear();
+    let chosen = fixed.classes();
+    let (float_correct, fixed_correct) =
+        (model::correct(&images.labels, &float.chosen), model::correct(&images.labels, &chosen));
+    let layers = layers(&quantised.reports, &fixed, file.model().steps());
+    let silent = layers.iter().position(|layer| layer.silent == layer.neurons);
+    if let Some(index) = silent {
+        ensure!(
+            allow_silent,
+            "layer {index} never spikes on the test images, so the model cannot work: train it further, or write it all \
+             the same with --allow-silent"
+        );
+    }
+    let samples = images.len();
+    let measured = Measured {
+        float_correct: float_correct as u32,
+        fixed_correct: fixed_correct as u32,
+        samples: samples as u32,
+    };
+    let bytes = quantised.model(&trained.config, images, measured)?;
+    model::write_atomically(&out, &bytes)?;
+    Ok(Exported {
+        id: format!("{:08x}", ModelFile::open(&bytes)?.id()),
+        bytes: bytes.len(),
+        float_accuracy: float_correct as f64 / samples as f64,
+        fixed_accuracy: fixed_correct as f64 / samples as f64,
+        samples,
+        layers,
+        file: out,
+    })
+}
+
+/// The float network on all of `images`.
+pub fn float(trained: &Trained, images: &data::Images) -> anyhow::Result<Evaluation> {
+    let indices: Vec<usize> = (0..images.len()).collect();
+    let bar = progress::bar("float", images.len(), "samples");
+    let evaluation =
+        evaluate(&trained.network, &trained.config, images, &indices, |count| bar.inc(count as u64))?;
+    bar.finish_and_clear();
+    Ok(evaluation)
+}
+
+fn layers(reports: &[LayerReport], fixed: &Simulation, steps: u16) -> Vec<ExportedLayer> {
+    let measured = fixed.silent().into_iter().zip(fixed.activity(steps)).zip(&fixed.neuron_spikes);
+    let layer = |(report, ((silent, activity), neurons)): (&LayerReport, ((usize, f64), &Vec<u64>))| {
+        ExportedLayer {
+            neurons: neurons.len(),
+            weights: report.weights,
+            zeroed: report.zeroed,
+            saturated: report.saturated,
+            relative_error: report.relative_error,
+            silent,
+            activity,
+        }
+    };
+    reports.iter().zip(measured).map(layer).collect()
+}
+
+fn print(exported: &Exported) {
+    let accuracy = |share| format!("{} of {} test samples", show::percent(share), exported.samples);
+    println!(
+        "{}",
+        show::list([
+            ("accuracy in float", accuracy(exported.float_accuracy)),
+            ("accuracy in fixed point", accuracy(exported.fixed_accuracy)),
+            ("model", format!("{} ({})", exported.file.display(), exported.id)),
+            ("size", format!("{} B", show::grouped(exported.bytes as u64))),
+        ])
+    );
+    let rows = exported.layers.iter().enumerate().map(|(index, layer)| {
+        vec![
+            index.to_string(),
+            show::grouped(layer.weights as u64),
+            layer.zeroed.to_string(),
+            layer.saturated.to_string(),
+            show::percent(layer.relative_error),
+            format!("{} of {}", layer.silent, layer.neurons),
+            show::percent(layer.activity),
+        ]
+    });
+    let heading = ["layer", "weights", "zeroed", "saturated", "error", "silent neurons", "activity"];
+    println!("{}", show::table(&heading, rows));
+}
