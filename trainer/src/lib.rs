@@ -9,6 +9,7 @@ pub mod cli;
 pub mod config;
 pub mod data;
 pub mod deploy;
+pub mod device;
 pub mod evaluate;
 pub mod kernel;
 pub mod network;

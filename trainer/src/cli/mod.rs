@@ -6,7 +6,7 @@ mod eval;
 mod export;
 mod inspect;
 mod model;
-//TMP mod run;
+mod run;
 mod show;
 mod train;
 
@@ -37,8 +37,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Print what is in a model file and what it needs on a board.
     Inspect(inspect::InspectArgs),
-//TMP     /// Run samples on a board and compare with the host.
-//TMP     Run(run::RunArgs),
+    /// Run samples on a board and compare with the host.
+    Run(run::RunArgs),
 }
 
 impl Cli {
@@ -54,7 +54,7 @@ impl Cli {
             Command::Eval(args) => eval::run(args, self.json),
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
-//TMP             Command::Run(args) => run::run(args, self.json),
+            Command::Run(args) => run::run(args, self.json),
         }
     }
 }

@@ -1,0 +1,99 @@
+//! Builds the firmware with a model in it.
+
+use super::{Board, ensure_target};
+use anyhow::{Context, Result, bail, ensure};
+use object::{Object, ObjectSection, SectionKind};
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A linked firmware image.
+#[derive(Clone, Debug)]
+pub struct Firmware {
+    /// The ELF file.
+    pub elf: PathBuf,
+    /// Bytes of flash: code, constants, the model, and the start values of variables.
+    pub flash: u64,
+    /// Bytes of RAM for variables; the stack comes on top.
+    pub ram: u64,
+}
+
+/// How to build it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FirmwareOptions<'a> {
+    /// Features beside the board's.
+    pub features: &'a [&'a str],
+    /// Folder for what the compiler makes; by default the firmware's own.
+    pub target_dir: Option<&'a Path>,
+}
+
+/// Builds the firmware for a board with the model file inside; what is missing for it is installed.
+///
+/// # Errors
+/// One sentence that says what is wrong, behind the compiler's own words.
+pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result<Firmware> {
+    ensure_target(board.target())?;
+    let folder = folder()?;
+    let model = model.canonicalize().with_context(|| format!("cannot find the model {}", model.display()))?;
+    let target_dir = options.target_dir.map_or_else(|| folder.join("target"), Path::to_path_buf);
+    let features = [&[board.machine()], options.features].concat().join(",");
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .current_dir(&folder)
+        .args(["build", "--release", "--locked", "--no-default-features", "--features", &features])
+        .args(["--target", board.target(), "--target-dir"])
+        .arg(&target_dir)
+        .env("SPIKELET_MODEL", model)
+        // Set for the host's crates when this runs under cargo; the firmware has its own.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_TARGET_DIR")
+        .stdin(Stdio::null())
+        .output()
+        .context("cargo does not run: install Rust from https://rustup.rs")?;
+    if !output.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        bail!("the firmware for {board} does not build: the compiler says why above");
+    }
+    let elf = target_dir.join(board.target()).join("release/spikelet-firmware");
+    let (flash, ram) = sizes(&elf)?;
+    let (most_flash, most_ram) = board.memory();
+    ensure!(
+        flash <= most_flash as u64 && ram <= most_ram as u64,
+        "{board} is too small for this model: it needs {flash} B of flash and {ram} B of RAM"
+    );
+    Ok(Firmware { elf, flash, ram })
+}
+
+/// The folder of the firmware's sources: `SPIKELET_FIRMWARE`, or `firmware` here, in a folder above, or in the one that
+/// this program was built from.
+fn folder() -> Result<PathBuf> {
+    let here = env::current_dir()?;
+    let named = env::var_os("SPIKELET_FIRMWARE").map(PathBuf::from);
+    let above = here.ancestors().map(|folder| folder.join("firmware"));
+    let built = Path::new(env!("CARGO_MANIFEST_DIR")).join("../firmware");
+    named
+        .into_iter()
+        .chain(above)
+        .chain([built])
+        .find(|folder| folder.join("Cargo.toml").is_file() && folder.join("memory").is_dir())
+        .context("the firmware's sources are not here: run in Spikelet's repository, or name them in SPIKELET_FIRMWARE")
+}
+
+/// Flash and RAM of a linked image.
+fn sizes(elf: &Path) -> Result<(u64, u64)> {
+    let bytes = std::fs::read(elf).with_context(|| format!("cannot read {}", elf.display()))?;
+    let file = object::File::parse(&*bytes).with_context(|| format!("{} is no ELF file", elf.display()))?;
+    let (mut flash, mut ram) = (0, 0);
+    for section in file.sections() {
+        match section.kind() {
+            SectionKind::Text | SectionKind::ReadOnlyData => flash += section.size(),
+            SectionKind::Data => {
+                flash += section.size();
+                ram += section.size();
+            }
+            SectionKind::UninitializedData => ram += section.size(),
+            _ => {}
+        }
+    }
+    Ok((flash, ram))
+}

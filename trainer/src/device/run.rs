@@ -1,0 +1,118 @@
+//! Samples on a board.
+
+use super::{Board, Client, ClientError};
+use crate::data::Images;
+use crate::simulate::Inference;
+use crate::spike_train::SpikeTrain;
+use serde::Serialize;
+use spikelet_export::ModelFile;
+use spikelet_export::link::Inferred;
+use spikelet_runtime::encode::evaluation_stream;
+use std::io::{Read, Write};
+
+/// What is sent to a board.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InputKind {
+    /// Spikes, encoded on the host.
+    Spikes,
+    /// Pixels, encoded on the board.
+    Pixels,
+}
+
+/// What a board says of a sample, and what that cost.
+#[derive(Clone, Debug)]
+pub struct DeviceInference {
+    /// Comparable with the host's in every bit.
+    pub inference: Inference,
+    /// Timesteps made.
+    pub steps: u16,
+    /// Ticks in the network.
+    pub ticks: u32,
+    /// Ticks in the encoder.
+    pub ticks_encoding: u32,
+}
+
+/// Shows images to a board one after the other, each in its evaluation stream; calls `done` after each.
+///
+/// # Errors
+/// [`ClientError`] of the first sample that fails.
+pub fn run_samples<S: Read + Write>(
+    client: &mut Client<S>,
+    file: &ModelFile<'_>,
+    images: &Images,
+    input: InputKind,
+    mut done: impl FnMut(&DeviceInference),
+) -> Result<Vec<DeviceInference>, ClientError> {
+    let steps = usize::from(file.model().steps());
+    let mut results = Vec::with_capacity(images.len());
+    for index in 0..images.len() {
+        let (stream, pixels) = (evaluation_stream(index as u32), images.image(index));
+        let inferred = match input {
+            InputKind::Pixels => client.infer_pixels(stream, pixels)?,
+            InputKind::Spikes => {
+                let train = SpikeTrain::encode(&file.encoder(), stream, pixels, steps);
+                client.infer_spikes((0..steps).map(|t| train.at(t)))?
+            }
+        };
+        let result = DeviceInference::from(inferred);
+        done(&result);
+        results.push(result);
+    }
+    Ok(results)
+}
+
+impl From<Inferred> for DeviceInference {
+    fn from(inferred: Inferred) -> Self {
+        let Inferred { class, steps, scores, spike_counts, ticks, ticks_encoding } = inferred;
+        let inference = Inference { class, scores: scores.to_vec(), spike_counts: spike_counts.to_vec() };
+        Self { inference, steps, ticks, ticks_encoding }
+    }
+}
+
+/// What a layer costs, in instructions.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct LayerCosts {
+    /// Spiking inputs it was measured with.
+    pub spikes: u16,
+    /// Instructions per weight added, everything of the stage included.
+    pub per_synaptic_operation: f64,
+    /// Instructions per neuron advanced, everything of the stage included.
+    pub per_neuron: f64,
+}
+
+/// What a model costs on a board.
+#[derive(Clone, Debug, Serialize)]
+pub struct Costs {
+    /// Per layer.
+    pub layers: Vec<LayerCosts>,
+    /// Bytes of stack, at the deepest so far.
+    pub stack: u32,
+}
+
+/// Measures each layer with `spikes` spiking inputs, or as many as it has.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn measure<S: Read + Write>(
+    client: &mut Client<S>,
+    board: Board,
+    file: &ModelFile<'_>,
+    spikes: u16,
+) -> Result<Costs, ClientError> {
+    let mut layers = Vec::new();
+    for (index, layer) in file.model().layers().iter().enumerate() {
+        let synapses = layer.synapses();
+        let spikes = spikes.min(synapses.inputs());
+        let measured = client.measure(index as u8, spikes)?;
+        let instructions =
+            |ticks: u32| (f64::from(ticks - measured.empty) / board.ticks_per_instruction()).round();
+        let neurons = f64::from(synapses.neurons());
+        layers.push(LayerCosts {
+            spikes,
+            per_synaptic_operation: instructions(measured.synapses) / (neurons * f64::from(spikes)),
+            per_neuron: instructions(measured.neurons) / neurons,
+        });
+    }
+    Ok(Costs { layers, stack: client.memory()?.stack_used })
+}
