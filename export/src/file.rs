@@ -84,11 +84,7 @@ impl<'m> ModelFile<'m> {
     pub fn open(bytes: &'m [u8]) -> Result<Self, FileError> {
         let (header, blocks) = split(bytes)?;
         let model = assemble(&header, blocks)?;
-        Ok(Self {
-            bytes,
-            encoder: header.encoder(),
-            model,
-        })
+        Ok(Self { bytes, encoder: header.encoder(), model })
     }
 
     /// CRC-32 of the file, its identity.
@@ -141,18 +137,13 @@ fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), FileError> {
     if word(bytes, 8).map(|length| length as usize) != Some(bytes.len()) {
         return Err(FileError::Length);
     }
-    let (header, blocks) = bytes
-        .get(PREFIX..)
-        .and_then(|rest| rest.split_at_checked(header_length))
-        .ok_or(FileError::Length)?;
+    let (header, blocks) =
+        bytes.get(PREFIX..).and_then(|rest| rest.split_at_checked(header_length)).ok_or(FileError::Length)?;
     if word(bytes, 12) != Some(crc::of_file(bytes)) {
         return Err(FileError::Crc);
     }
     match postcard::take_from_bytes(header) {
-        Ok((header, [])) => Ok((
-            header,
-            blocks.get(padding(header_length)..).ok_or(FileError::Blocks)?,
-        )),
+        Ok((header, [])) => Ok((header, blocks.get(padding(header_length)..).ok_or(FileError::Blocks)?)),
         _ => Err(FileError::Header),
     }
 }
@@ -188,10 +179,7 @@ fn assemble<'m>(header: &Header<'_>, blocks: &'m [u8]) -> Result<Model<'m>, File
     if !blocks.0.is_empty() {
         return Err(FileError::Blocks);
     }
-    let readout = header
-        .readout
-        .readout(inputs, header.classes)
-        .map_err(|_| FileError::Range)?;
+    let readout = header.readout.readout(inputs, header.classes).map_err(|_| FileError::Range)?;
     Model::new(layers, readout, header.steps).map_err(|_| FileError::Range)
 }
 

@@ -129,14 +129,7 @@ impl ReadoutHeader {
 impl CellHeader {
     /// The constants of SRC cells.
     pub const fn src(&self) -> SrcConstants {
-        let Self::Src {
-            loss,
-            rho,
-            r,
-            r_s,
-            z_s_hyp,
-            z_s_dep,
-        } = *self;
+        let Self::Src { loss, rho, r, r_s, z_s_hyp, z_s_dep } = *self;
         SrcConstants {
             loss: Loss::from_bits(loss),
             rho: Coefficient::from_bits(rho),
@@ -150,14 +143,7 @@ impl CellHeader {
 
 impl From<SrcConstants> for CellHeader {
     fn from(constants: SrcConstants) -> Self {
-        let SrcConstants {
-            loss,
-            rho,
-            r,
-            r_s,
-            z_s_hyp,
-            z_s_dep,
-        } = constants;
+        let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep } = constants;
         Self::Src {
             loss: loss.to_bits(),
             rho: rho.to_bits(),

@@ -99,15 +99,11 @@ impl fmt::Display for QuantiseError {
                     "neuron {neuron} has a weight or bias that is no number: train again with a lower rate"
                 )
             }
-            Self::Shape => write!(
-                f,
-                "weights and biases do not fit together, or a side is not 1 to {MAX_WIDTH}"
-            ),
+            Self::Shape => {
+                write!(f, "weights and biases do not fit together, or a side is not 1 to {MAX_WIDTH}")
+            }
             Self::Large { neuron, weight, most } => {
-                write!(
-                    f,
-                    "neuron {neuron} has a weight of {weight}, but the device holds at most {most:.1}"
-                )
+                write!(f, "neuron {neuron} has a weight of {weight}, but the device holds at most {most:.1}")
             }
             Self::Constant(range) => write!(f, "a cell's constant is out of the device's range: {range}"),
         }
@@ -141,27 +137,17 @@ pub fn quantise(layer: &FloatLayer<'_>) -> Result<QuantisedLayer, QuantiseError>
     }
     let constants = constants(&layer.cell)?;
     let stride = Synapses::stride(neurons as u16);
-    let mut blocks = LayerBlocks {
-        weights: std::vec![0; inputs * stride],
-        ..Default::default()
-    };
-    let mut report = LayerReport {
-        weights: layer.weight.len(),
-        ..Default::default()
-    };
+    let mut blocks = LayerBlocks { weights: std::vec![0; inputs * stride], ..Default::default() };
+    let mut report = LayerReport { weights: layer.weight.len(), ..Default::default() };
     let (mut squared_error, mut square) = (0.0, 0.0);
     for (neuron, (row, &bias)) in layer.weight.chunks_exact(inputs).zip(layer.bias).enumerate() {
         if !row.iter().chain([&bias]).all(|value| value.is_finite()) {
             return Err(QuantiseError::NotFinite { neuron });
         }
-        let largest = row
-            .iter()
-            .fold(0.0f64, |largest, &w| largest.max(f64::from(w).abs()));
+        let largest = row.iter().fold(0.0f64, |largest, &w| largest.max(f64::from(w).abs()));
         let step = largest / MOST;
         blocks.gains.push(gain(neuron, step, layer.cell.rho)?);
-        blocks
-            .biases
-            .push(TanhArgument::saturating_from_num(bias).to_bits());
+        blocks.biases.push(TanhArgument::saturating_from_num(bias).to_bits());
         report.unconnected += usize::from(largest == 0.0);
         for (input, &weight) in row.iter().enumerate() {
             let weight = f64::from(weight);
@@ -174,58 +160,30 @@ pub fn quantise(layer: &FloatLayer<'_>) -> Result<QuantisedLayer, QuantiseError>
             blocks.weights[input * stride + neuron] = kept as i8;
         }
     }
-    report.relative_error = if square > 0.0 {
-        (squared_error / square).sqrt()
-    } else {
-        0.0
-    };
-    Ok(QuantisedLayer {
-        blocks,
-        constants,
-        neurons: neurons as u16,
-        report,
-    })
+    report.relative_error = if square > 0.0 { (squared_error / square).sqrt() } else { 0.0 };
+    Ok(QuantisedLayer { blocks, constants, neurons: neurons as u16, report })
 }
 
 /// Bits of the [`CurrentGain`] of a neuron whose weights are multiples of `step`.
 fn gain(neuron: usize, step: f64, rho: f64) -> Result<i32, QuantiseError> {
     let gain = 8.0 * step / rho;
-    CurrentGain::checked_from_num(gain)
-        .map(CurrentGain::to_bits)
-        .ok_or(QuantiseError::Large {
-            neuron,
-            weight: step * MOST,
-            most: MOST * rho / 8.0,
-        })
+    CurrentGain::checked_from_num(gain).map(CurrentGain::to_bits).ok_or(QuantiseError::Large {
+        neuron,
+        weight: step * MOST,
+        most: MOST * rho / 8.0,
+    })
 }
 
 fn constants(cell: &FloatCell) -> Result<SrcConstants, QuantiseError> {
-    let &FloatCell {
-        alpha,
-        rho,
-        r,
-        r_s,
-        z_s_hyp,
-        z_s_dep,
-    } = cell;
+    let &FloatCell { alpha, rho, r, r_s, z_s_hyp, z_s_dep } = cell;
     let refuse = |fits: bool, range| {
-        if fits {
-            Ok(())
-        } else {
-            Err(QuantiseError::Constant(range))
-        }
+        if fits { Ok(()) } else { Err(QuantiseError::Constant(range)) }
     };
     refuse((0.0..1.0).contains(&alpha), "α must be at least 0 and below 1")?;
     refuse(rho > 0.0, "ρ must be above 0")?;
-    refuse(
-        [z_s_hyp, z_s_dep].iter().all(|z| (0.0..=1.0).contains(z)),
-        "z_s must be 0 to 1",
-    )?;
+    refuse([z_s_hyp, z_s_dep].iter().all(|z| (0.0..=1.0).contains(z)), "z_s must be 0 to 1")?;
     // The runtime's bound is 31; half an LSB each is lost to rounding.
-    refuse(
-        rho + r.abs() + r_s.abs() < 31.0,
-        "|ρ| + |r| + |r_s| must be below 31",
-    )?;
+    refuse(rho + r.abs() + r_s.abs() < 31.0, "|ρ| + |r| + |r_s| must be below 31")?;
     let coefficient = |value| {
         Coefficient::checked_from_num(value).ok_or(QuantiseError::Constant("ρ, r and r_s must be within ±16"))
     };
@@ -244,28 +202,15 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    const CELL: FloatCell = FloatCell {
-        alpha: 0.9,
-        rho: 3.0,
-        r: 2.0,
-        r_s: -7.0,
-        z_s_hyp: 0.9,
-        z_s_dep: 0.0,
-    };
+    const CELL: FloatCell = FloatCell { alpha: 0.9, rho: 3.0, r: 2.0, r_s: -7.0, z_s_hyp: 0.9, z_s_dep: 0.0 };
 
     fn layer<'a>(weight: &'a [f32], bias: &'a [f32]) -> FloatLayer<'a> {
-        FloatLayer {
-            weight,
-            bias,
-            cell: CELL,
-        }
+        FloatLayer { weight, bias, cell: CELL }
     }
 
     #[test]
     fn real_weights_come_back_within_half_a_step() {
-        let weight: Vec<f32> = (0..300)
-            .map(|k| ((k * 7919) % 601) as f32 / 300.0 - 1.0)
-            .collect();
+        let weight: Vec<f32> = (0..300).map(|k| ((k * 7919) % 601) as f32 / 300.0 - 1.0).collect();
         let bias = [-6.0, -4.0, -5.5];
         let q = quantise(&layer(&weight, &bias)).unwrap();
         for neuron in 0..3 {
@@ -283,23 +228,10 @@ mod tests {
 
     #[test]
     fn counts_what_is_lost() {
-        let q = quantise(&layer(
-            &[1.0, 0.001, 0.0, /* neuron 1 */ 0.0, 0.0, 0.0],
-            &[-6.0; 2],
-        ))
-        .unwrap();
+        let q = quantise(&layer(&[1.0, 0.001, 0.0, /* neuron 1 */ 0.0, 0.0, 0.0], &[-6.0; 2])).unwrap();
         assert_eq!(
-            LayerReport {
-                relative_error: 0.0,
-                ..q.report
-            },
-            LayerReport {
-                weights: 6,
-                zeroed: 1,
-                saturated: 0,
-                unconnected: 1,
-                relative_error: 0.0
-            }
+            LayerReport { relative_error: 0.0, ..q.report },
+            LayerReport { weights: 6, zeroed: 1, saturated: 0, unconnected: 1, relative_error: 0.0 }
         );
         assert_eq!(q.blocks.gains[1], 0);
     }
@@ -308,38 +240,17 @@ mod tests {
     fn refuses_what_does_not_fit() {
         let error = |weight: &[f32], bias: &[f32]| quantise(&layer(weight, bias)).unwrap_err();
         assert_eq!(error(&[f32::NAN], &[0.0]), QuantiseError::NotFinite { neuron: 0 });
-        assert_eq!(
-            error(&[1.0, 1.0], &[0.0, f32::INFINITY]),
-            QuantiseError::NotFinite { neuron: 1 }
-        );
+        assert_eq!(error(&[1.0, 1.0], &[0.0, f32::INFINITY]), QuantiseError::NotFinite { neuron: 1 });
         assert_eq!(error(&[1.0, 2.0, 3.0], &[0.0, 0.0]), QuantiseError::Shape);
         assert_eq!(error(&[], &[]), QuantiseError::Shape);
-        assert!(matches!(
-            error(&[50.0], &[0.0]),
-            QuantiseError::Large { neuron: 0, .. }
-        ));
-        let constant = |cell| {
-            quantise(&FloatLayer {
-                weight: &[1.0],
-                bias: &[0.0],
-                cell,
-            })
-            .unwrap_err()
-        };
+        assert!(matches!(error(&[50.0], &[0.0]), QuantiseError::Large { neuron: 0, .. }));
+        let constant = |cell| quantise(&FloatLayer { weight: &[1.0], bias: &[0.0], cell }).unwrap_err();
         for cell in [
             FloatCell { alpha: 1.0, ..CELL },
             FloatCell { rho: 0.0, ..CELL },
             FloatCell { z_s_dep: 1.5, ..CELL },
-            FloatCell {
-                r: 15.0,
-                r_s: -15.0,
-                ..CELL
-            },
-            FloatCell {
-                r: 16.0,
-                rho: 0.5,
-                ..CELL
-            },
+            FloatCell { r: 15.0, r_s: -15.0, ..CELL },
+            FloatCell { r: 16.0, rho: 0.5, ..CELL },
             FloatCell { r: f64::NAN, ..CELL },
         ] {
             assert!(matches!(constant(cell), QuantiseError::Constant(_)), "{cell:?}");

@@ -80,20 +80,14 @@ pub struct AlignedBytes {
     length: usize,
 }
 
-const _: () = assert!(
-    align_of::<u128>() >= PREFIX,
-    "this host needs another way to align model files"
-);
+const _: () = assert!(align_of::<u128>() >= PREFIX, "this host needs another way to align model files");
 
 impl AlignedBytes {
     /// An aligned copy of `bytes`.
     pub fn from_slice(bytes: &[u8]) -> Self {
         let mut chunks = std::vec![0u128; bytes.len().div_ceil(PREFIX)];
         bytemuck::cast_slice_mut(&mut chunks)[..bytes.len()].copy_from_slice(bytes);
-        Self {
-            chunks,
-            length: bytes.len(),
-        }
+        Self { chunks, length: bytes.len() }
     }
 }
 
@@ -140,10 +134,7 @@ mod tests {
             channels: 1,
             classes: 2,
             steps: 20,
-            encoder: EncoderHeader::Rate {
-                gain: 1 << 14,
-                seed: 9,
-            },
+            encoder: EncoderHeader::Rate { gain: 1 << 14, seed: 9 },
             readout: ReadoutHeader {
                 loss: Loss::from_num(0.01).to_bits(),
                 excite: Score::ONE.to_bits(),
@@ -151,17 +142,9 @@ mod tests {
             },
             layers: widths
                 .iter()
-                .map(|&neurons| LayerHeader {
-                    neurons,
-                    bits: 8,
-                    cell: constants.into(),
-                })
+                .map(|&neurons| LayerHeader { neurons, bits: 8, cell: constants.into() })
                 .collect(),
-            provenance: Provenance {
-                data: "none",
-                tool: "test 1",
-                ..Default::default()
-            },
+            provenance: Provenance { data: "none", tool: "test 1", ..Default::default() },
         }
     }
 
@@ -192,17 +175,11 @@ mod tests {
         assert_eq!(file[..4], *b"SPKL");
         assert_eq!(file[4..6], [1, 0]);
         let header_length = usize::from(u16::from_le_bytes([file[6], file[7]]));
-        assert_eq!(
-            u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize,
-            file.len()
-        );
+        assert_eq!(u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize, file.len());
         // width 3, height 2, channels 1, classes 2, steps 20, rate: gain 16384 as a varint, seed 9
         assert_eq!(file[16..26], [3, 2, 1, 2, 20, 0, 0x80, 0x80, 0x01, 9]);
         let weights = (16 + header_length).next_multiple_of(16);
-        assert_eq!(
-            file[weights..weights + 3],
-            [-127i8 as u8, (37 - 127i8) as u8, (74 - 127i8) as u8]
-        );
+        assert_eq!(file[weights..weights + 3], [-127i8 as u8, (37 - 127i8) as u8, (74 - 127i8) as u8]);
         // 6 rows of 8 bytes, 5 gains and 5 biases of 4 bytes in 32 each, 5 rows of 4 in 32, 4 and 4 of 4 bytes
         assert_eq!(file.len(), weights + 48 + 32 + 32 + 32 + 16 + 16);
     }
@@ -222,17 +199,11 @@ mod tests {
     fn every_truncation_and_extension_is_refused() {
         let file = small();
         for length in 0..file.len() {
-            assert!(
-                ModelFile::open(&AlignedBytes::from_slice(&file[..length])).is_err(),
-                "{length} bytes"
-            );
+            assert!(ModelFile::open(&AlignedBytes::from_slice(&file[..length])).is_err(), "{length} bytes");
         }
         let mut longer = file.to_vec();
         longer.extend([0; 16]);
-        assert_eq!(
-            ModelFile::open(&AlignedBytes::from_slice(&longer)).unwrap_err(),
-            FileError::Length
-        );
+        assert_eq!(ModelFile::open(&AlignedBytes::from_slice(&longer)).unwrap_err(), FileError::Length);
     }
 
     #[test]
@@ -287,29 +258,8 @@ mod tests {
         let mut narrow = header(&[5, 4]);
         narrow.layers[1].bits = 4;
         assert_eq!(refused(&narrow, &good), FileError::Bits(4));
-        assert_eq!(
-            refused(
-                &Header {
-                    steps: 0,
-                    ..header(&[5, 4])
-                },
-                &good
-            ),
-            FileError::Range
-        );
-        let encoder = EncoderHeader::Rate {
-            gain: (1 << 16) + 1,
-            seed: 0,
-        };
-        assert_eq!(
-            refused(
-                &Header {
-                    encoder,
-                    ..header(&[5, 4])
-                },
-                &good
-            ),
-            FileError::Range
-        );
+        assert_eq!(refused(&Header { steps: 0, ..header(&[5, 4]) }, &good), FileError::Range);
+        let encoder = EncoderHeader::Rate { gain: (1 << 16) + 1, seed: 0 };
+        assert_eq!(refused(&Header { encoder, ..header(&[5, 4]) }, &good), FileError::Range);
     }
 }

@@ -53,11 +53,7 @@ impl<'m> Model<'m> {
     ) -> Result<Self, ModelError> {
         let last = layers.last().ok_or(ModelError::NoLayers)?.synapses().neurons();
         let above = layers.iter().skip(1);
-        if layers
-            .iter()
-            .zip(above)
-            .any(|(a, b)| a.synapses().neurons() != b.synapses().inputs())
-        {
+        if layers.iter().zip(above).any(|(a, b)| a.synapses().neurons() != b.synapses().inputs()) {
             return Err(ModelError::Chain);
         }
         let voters = u32::from(readout.classes()) * u32::from(readout.neurons_per_class());
@@ -67,11 +63,7 @@ impl<'m> Model<'m> {
         if steps == 0 {
             return Err(ModelError::NoSteps);
         }
-        Ok(Self {
-            layers,
-            readout,
-            steps,
-        })
+        Ok(Self { layers, readout, steps })
     }
 
     /// The layers, bottom to top.
@@ -96,11 +88,7 @@ impl<'m> Model<'m> {
 
     /// What the model needs of the memory it runs in.
     pub fn need(&self) -> Need {
-        let widths = || {
-            self.layers
-                .iter()
-                .map(|layer| usize::from(layer.synapses().neurons()))
-        };
+        let widths = || self.layers.iter().map(|layer| usize::from(layer.synapses().neurons()));
         Need {
             inputs: usize::from(self.inputs()),
             layers: self.layers.len(),

@@ -89,14 +89,7 @@ impl<'m, 'a> Network<'m, 'a> {
     /// [`MemoryError`] if the memory is too small for the model.
     pub fn new(model: &'m Model<'m>, memory: MemoryView<'a>) -> Result<Self, MemoryError> {
         let need = model.need();
-        let MemoryView {
-            currents,
-            membranes,
-            recoveries,
-            spikes,
-            scores,
-            sums,
-        } = memory;
+        let MemoryView { currents, membranes, recoveries, spikes, scores, sums } = memory;
         if spikes.capacity() < need.widest {
             return Err(MemoryError);
         }
@@ -108,11 +101,7 @@ impl<'m, 'a> Network<'m, 'a> {
             scores: scores.get_mut(..need.classes).ok_or(MemoryError)?,
             sums: sums.get_mut(..need.classes).ok_or(MemoryError)?,
         };
-        let mut network = Self {
-            model,
-            memory,
-            spike_counts: [0; MAX_LAYERS],
-        };
+        let mut network = Self { model, memory, spike_counts: [0; MAX_LAYERS] };
         network.reset();
         Ok(network)
     }
@@ -150,9 +139,7 @@ impl<'m, 'a> Network<'m, 'a> {
             self.update_neurons(layer);
             observe(layer, self.memory.spikes);
         }
-        let MemoryView {
-            spikes, sums, scores, ..
-        } = &mut self.memory;
+        let MemoryView { spikes, sums, scores, .. } = &mut self.memory;
         self.model.readout().update(spikes, sums, scores);
     }
 
@@ -209,9 +196,7 @@ impl<'m, 'a> Network<'m, 'a> {
         let top = self.scores().iter().max().map_or(0.0, |s| s.to_num::<f32>());
         let weight = |s: &Score| micromath::F32(s.to_num::<f32>() - top).exp().0;
         let all: f32 = self.scores().iter().map(weight).sum();
-        self.scores()
-            .get(usize::from(class))
-            .map_or(0.0, |s| weight(s) / all)
+        self.scores().get(usize::from(class)).map_or(0.0, |s| weight(s) / all)
     }
 
     /// Per layer: spiking timesteps since the last reset, summed over its neurons. Divided by neurons and

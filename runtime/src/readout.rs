@@ -55,13 +55,7 @@ impl Readout {
         if loss <= 0 {
             return Err(ReadoutError::Loss);
         }
-        Ok(Self {
-            classes,
-            neurons_per_class: neurons / classes,
-            loss,
-            excite,
-            inhibit,
-        })
+        Ok(Self { classes, neurons_per_class: neurons / classes, loss, excite, inhibit })
     }
 
     /// Number of classes.
@@ -116,19 +110,12 @@ mod tests {
         let (mut scores, mut sums, mut twin) = ([Score::ZERO; 3], [0; 3], [0.0f64; 3]);
         for t in 0..1000u32 {
             let value = SpikeValue::from_bits((t % 255 + 1) as u8);
-            let spikes = [
-                Spike::new((t % 6) as u16, value),
-                Spike::new((t * t % 6) as u16, SpikeValue::MAX),
-            ];
+            let spikes = [Spike::new((t % 6) as u16, value), Spike::new((t * t % 6) as u16, SpikeValue::MAX)];
             readout.update(&spikes, &mut sums, &mut scores);
             for (class, v) in twin.iter_mut().enumerate() {
                 *v *= 0.99;
                 for s in spikes {
-                    let weight = if usize::from(s.neuron / 2) == class {
-                        1.0
-                    } else {
-                        -0.1
-                    };
+                    let weight = if usize::from(s.neuron / 2) == class { 1.0 } else { -0.1 };
                     *v += weight * s.value().to_num::<f64>();
                 }
             }

@@ -18,14 +18,7 @@ pub(crate) struct State {
 }
 
 impl Cell {
-    pub const PAPER: Self = Self {
-        alpha: 0.9,
-        rho: 3.0,
-        r: 2.0,
-        r_s: -7.0,
-        z_s_hyp: 0.9,
-        z_s_dep: 0.0,
-    };
+    pub const PAPER: Self = Self { alpha: 0.9, rho: 3.0, r: 2.0, r_s: -7.0, z_s_hyp: 0.9, z_s_dep: 0.0 };
 
     pub fn to_fixed(&self) -> SrcConstants {
         SrcConstants {
@@ -44,8 +37,5 @@ pub(crate) fn step(cell: &Cell, i: f64, h: f64, h_s: f64, bias: f64) -> State {
     let x = cell.rho * (i / cell.rho).tanh();
     let next = (x + cell.r * h + cell.r_s * h_s + bias).tanh();
     let z_s = if next > 0.5 { cell.z_s_dep } else { cell.z_s_hyp };
-    State {
-        h: next,
-        h_s: z_s * h_s + (1.0 - z_s) * h,
-    }
+    State { h: next, h_s: z_s * h_s + (1.0 - z_s) * h }
 }

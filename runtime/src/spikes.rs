@@ -25,10 +25,7 @@ pub struct Spike {
 impl Spike {
     /// A spike of `neuron`.
     pub const fn new(neuron: u16, value: SpikeValue) -> Self {
-        Self {
-            neuron,
-            value: value.to_bits(),
-        }
+        Self { neuron, value: value.to_bits() }
     }
 
     /// How strongly the neuron spikes.

@@ -81,25 +81,13 @@ impl<'m> SrcLayer<'m> {
         if gains.len() != neurons || biases.len() != neurons {
             return Err(SrcLayerError::Length);
         }
-        let SrcConstants {
-            loss,
-            rho,
-            r,
-            r_s,
-            z_s_hyp,
-            z_s_dep,
-        } = constants;
+        let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep } = constants;
         let sum: i32 = [rho, r, r_s].iter().map(|c| i32::from(c.to_bits()).abs()).sum();
         let gate = Gate::ZERO..=Gate::ONE;
         if loss <= 0 || !gate.contains(&z_s_hyp) || !gate.contains(&z_s_dep) || sum > COEFFICIENT_LIMIT {
             return Err(SrcLayerError::Constants);
         }
-        Ok(Self {
-            synapses,
-            gains,
-            biases,
-            constants,
-        })
+        Ok(Self { synapses, gains, biases, constants })
     }
 
     /// The synapses from the layer's inputs to its neurons.
@@ -128,12 +116,7 @@ impl<'m> SrcLayer<'m> {
         spikes.clear();
         let [rho, r, r_s] =
             [self.constants.rho, self.constants.r, self.constants.r_s].map(|c| i32::from(c.to_bits()));
-        let SrcConstants {
-            loss,
-            z_s_hyp,
-            z_s_dep,
-            ..
-        } = self.constants;
+        let SrcConstants { loss, z_s_hyp, z_s_dep, .. } = self.constants;
         let constants = self.gains.iter().zip(self.biases);
         let membranes = states.membranes.iter_mut().zip(states.recoveries.iter_mut());
         let neurons = states.currents.iter_mut().zip(membranes).zip(constants);
@@ -229,11 +212,7 @@ mod tests {
                     worst_h_s = worst_h_s.max((recoveries[0].to_num::<f64>() - twin.h_s).abs());
                 }
                 let s = spikes.first().map_or(0.0, |s| s.value().to_num());
-                assert!(
-                    (s - twin.h.max(0.0)).abs() <= 1.0 / 256.0 + 6e-4,
-                    "s {s} of h {}",
-                    twin.h
-                );
+                assert!((s - twin.h.max(0.0)).abs() <= 1.0 / 256.0 + 6e-4, "s {s} of h {}", twin.h);
             }
         }
         assert!(worst_h <= 6e-4, "h errs by {worst_h}");
@@ -281,38 +260,19 @@ mod tests {
         let refused = |constants| SrcLayer::new(synapses, &[0], &[0], constants).unwrap_err();
         let paper = constants();
         for bad in [
-            SrcConstants {
-                loss: Loss::ZERO,
-                ..paper
-            },
-            SrcConstants {
-                z_s_hyp: Gate::from_num(1.1),
-                ..paper
-            },
-            SrcConstants {
-                z_s_dep: Gate::from_num(-0.1),
-                ..paper
-            },
-            SrcConstants {
-                rho: Coefficient::MAX,
-                r: Coefficient::MAX,
-                ..paper
-            },
+            SrcConstants { loss: Loss::ZERO, ..paper },
+            SrcConstants { z_s_hyp: Gate::from_num(1.1), ..paper },
+            SrcConstants { z_s_dep: Gate::from_num(-0.1), ..paper },
+            SrcConstants { rho: Coefficient::MAX, r: Coefficient::MAX, ..paper },
         ] {
             assert_eq!(refused(bad), SrcLayerError::Constants);
         }
-        assert_eq!(
-            SrcLayer::new(synapses, &[0, 0], &[0], paper).unwrap_err(),
-            SrcLayerError::Length
-        );
+        assert_eq!(SrcLayer::new(synapses, &[0, 0], &[0], paper).unwrap_err(), SrcLayerError::Length);
     }
 
     #[test]
     fn graded_spikes_round_to_nearest() {
         let value = |bits| graded(Membrane::from_bits(bits)).to_bits();
-        assert_eq!(
-            [-32767, -1, 0, 63, 64, 16384, 32767].map(value),
-            [0, 0, 0, 0, 1, 128, 255]
-        );
+        assert_eq!([-32767, -1, 0, 63, 64, 16384, 32767].map(value), [0, 0, 0, 0, 1, 128, 255]);
     }
 }

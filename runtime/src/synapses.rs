@@ -56,11 +56,7 @@ impl<'m> Synapses<'m> {
         if weights.len() != usize::from(inputs) * Self::stride(neurons) {
             return Err(SynapsesError::Length);
         }
-        Ok(Self {
-            weights,
-            inputs,
-            neurons,
-        })
+        Ok(Self { weights, inputs, neurons })
     }
 
     /// Bytes from one row to the next.
@@ -98,18 +94,13 @@ impl<'m> Synapses<'m> {
     /// Spikes of inputs that do not exist add nothing, nor do those behind the first `inputs()` of the list.
     pub fn add_graded(&self, spikes: &[Spike], currents: &mut [Current]) {
         let spikes = spikes.get(..usize::from(self.inputs)).unwrap_or(spikes);
-        self.add_rows(
-            spikes.iter().map(|s| (s.neuron, i32::from(s.value().to_bits()))),
-            currents,
-        );
+        self.add_rows(spikes.iter().map(|s| (s.neuron, i32::from(s.value().to_bits()))), currents);
     }
 
     /// Four rows share one pass over the currents: loading and storing a current costs as much as two weights.
     #[inline]
     fn add_rows(&self, events: impl Iterator<Item = (u16, i32)>, currents: &mut [Current]) {
-        let mut rows = events
-            .filter_map(|(input, value)| Some((self.row(input)?, value)))
-            .fuse();
+        let mut rows = events.filter_map(|(input, value)| Some((self.row(input)?, value))).fuse();
         loop {
             match [rows.next(), rows.next(), rows.next(), rows.next()] {
                 [Some(a), Some(b), Some(c), Some(d)] => add_four([a, b, c, d], currents),
@@ -159,9 +150,7 @@ mod tests {
     fn plain(block: &[i8], neurons: u16, spikes: &[(u16, i32)]) -> Vec<i32> {
         let stride = Synapses::stride(neurons);
         let weight = |input: u16, n: usize| i32::from(block[usize::from(input) * stride + n]);
-        (0..usize::from(neurons))
-            .map(|n| spikes.iter().map(|&(i, v)| weight(i, n) * v).sum())
-            .collect()
+        (0..usize::from(neurons)).map(|n| spikes.iter().map(|&(i, v)| weight(i, n) * v).sum()).collect()
     }
 
     #[test]
@@ -178,10 +167,8 @@ mod tests {
                 assert_eq!(bits, plain(&block, neurons, &events));
 
                 let events: Vec<_> = spiking.iter().map(|&i| (i, 1 + i32::from(i) * 6)).collect();
-                let spikes: Vec<_> = events
-                    .iter()
-                    .map(|&(i, v)| Spike::new(i, SpikeValue::from_bits(v as u8)))
-                    .collect();
+                let spikes: Vec<_> =
+                    events.iter().map(|&(i, v)| Spike::new(i, SpikeValue::from_bits(v as u8))).collect();
                 let mut currents = vec![Current::ZERO; usize::from(neurons)];
                 synapses.add_graded(&spikes, &mut currents);
                 let bits: Vec<i32> = currents.iter().map(|c| c.to_bits()).collect();
@@ -222,10 +209,7 @@ mod tests {
         assert_eq!(Synapses::new(&block, 4, 5).unwrap_err(), SynapsesError::Length);
         assert_eq!(Synapses::new(&block, 0, 4).unwrap_err(), SynapsesError::Width);
         assert_eq!(Synapses::new(&block, 4, 0).unwrap_err(), SynapsesError::Width);
-        assert_eq!(
-            Synapses::new(&block, 1, u16::MAX).unwrap_err(),
-            SynapsesError::Width
-        );
+        assert_eq!(Synapses::new(&block, 1, u16::MAX).unwrap_err(), SynapsesError::Width);
         assert!(Synapses::new(&block, 4, 4).is_ok());
     }
 }

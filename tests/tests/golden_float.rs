@@ -110,8 +110,18 @@ fn check_network<R: Real>(bound: f64) {
             let loss = candle_nn::loss::cross_entropy(&output.scores, &labels).unwrap();
             let gradients = loss.backward().unwrap();
             let tag = format!("{relu}.{time}");
-            assert_near(&format!("{tag} scores"), &numbers(&output.scores), &numbers(&golden["logits"]), bound);
-            assert_near(&format!("{tag} loss"), &numbers(&loss), &numbers(&golden[&format!("{tag}.loss")]), bound);
+            assert_near(
+                &format!("{tag} scores"),
+                &numbers(&output.scores),
+                &numbers(&golden["logits"]),
+                bound,
+            );
+            assert_near(
+                &format!("{tag} loss"),
+                &numbers(&loss),
+                &numbers(&golden[&format!("{tag}.loss")]),
+                bound,
+            );
             for (l, layer) in network.layers().iter().enumerate() {
                 let neurons = layer.bias.elem_count();
                 let mut spiking = 0.0;
@@ -122,10 +132,21 @@ fn check_network<R: Real>(bound: f64) {
                 }
                 let activity = spiking / (events.len() * events[0].steps() * neurons) as f64;
                 assert_near("activity", &[activity], &numbers(&golden[&format!("activity{l}")]), EXACT);
-                let weight = gradients.get(layer.weight.as_tensor()).unwrap().t().unwrap().contiguous().unwrap();
+                let weight =
+                    gradients.get(layer.weight.as_tensor()).unwrap().t().unwrap().contiguous().unwrap();
                 let bias = gradients.get(layer.bias.as_tensor()).unwrap();
-                assert_near(&format!("{tag} dW{l}"), &numbers(&weight), &numbers(&golden[&format!("{tag}.dW{l}")]), bound);
-                assert_near(&format!("{tag} db{l}"), &numbers(bias), &numbers(&golden[&format!("{tag}.db{l}")]), bound);
+                assert_near(
+                    &format!("{tag} dW{l}"),
+                    &numbers(&weight),
+                    &numbers(&golden[&format!("{tag}.dW{l}")]),
+                    bound,
+                );
+                assert_near(
+                    &format!("{tag} db{l}"),
+                    &numbers(bias),
+                    &numbers(&golden[&format!("{tag}.db{l}")]),
+                    bound,
+                );
             }
         }
     }
@@ -145,7 +166,8 @@ fn a_network_in_f32() {
 #[test]
 fn latency_times_of_all_pixel_values() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/latency.json");
-    let golden: HashMap<String, Vec<i32>> = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let golden: HashMap<String, Vec<i32>> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     let pixels: Vec<u8> = (0..=255).collect();
     for (steps, times) in golden {
         let steps: u16 = steps.parse().unwrap();

@@ -114,7 +114,8 @@ pub struct Checkpoint {
 /// # Errors
 /// A sentence that names the file and the tensor that is missing or misshapen.
 pub fn load(path: &Path, classes: usize) -> anyhow::Result<Checkpoint> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
+    let bytes =
+        std::fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
     read(&bytes, classes).with_context(|| format!("{} is no usable checkpoint", path.display()))
 }
 
@@ -139,7 +140,8 @@ fn read(bytes: &[u8], classes: usize) -> anyhow::Result<Checkpoint> {
     for (index, pair) in config.layers.windows(2).enumerate() {
         let (inputs, neurons) = (pair[0], pair[1]);
         let weight = numbers(&format!("layers.{index}.weight"), &[neurons, inputs])?;
-        let weight = Tensor::from_vec(weight, (neurons, inputs), &candle_core::Device::Cpu)?.t()?.contiguous()?;
+        let weight =
+            Tensor::from_vec(weight, (neurons, inputs), &candle_core::Device::Cpu)?.t()?.contiguous()?;
         let bias = numbers(&format!("layers.{index}.bias"), &[neurons])?;
         layers.push(Parameters::new(weight.flatten_all()?.to_vec1::<f32>()?, inputs, bias)?);
     }
@@ -149,7 +151,10 @@ fn read(bytes: &[u8], classes: usize) -> anyhow::Result<Checkpoint> {
         Some(progress) => {
             let moments = network.named().into_iter().map(|(name, value)| {
                 let shape = value.dims();
-                Ok((numbers(&format!("adam.mean.{name}"), shape)?, numbers(&format!("adam.square.{name}"), shape)?))
+                Ok((
+                    numbers(&format!("adam.mean.{name}"), shape)?,
+                    numbers(&format!("adam.square.{name}"), shape)?,
+                ))
             });
             Some((serde_json::from_str(progress)?, moments.collect::<anyhow::Result<_>>()?))
         }

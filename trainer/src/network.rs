@@ -106,7 +106,12 @@ impl<R: Real> Network<R> {
     ///
     /// # Errors
     /// If `inputs` is not the network's.
-    pub fn forward_events(&self, events: Vec<Events<R>>, inputs: usize, flow: Option<Flow>) -> Result<Output<R>> {
+    pub fn forward_events(
+        &self,
+        events: Vec<Events<R>>,
+        inputs: usize,
+        flow: Option<Flow>,
+    ) -> Result<Output<R>> {
         let mut spikes = Spikes { events: Arc::new(events), width: inputs, edge: None };
         let mut all = Vec::new();
         for layer in &self.layers {

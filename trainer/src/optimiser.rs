@@ -56,7 +56,11 @@ impl Adam {
         assert_eq!(moments.len(), self.parameters.len());
         for (parameter, (mean, square)) in self.parameters.iter_mut().zip(moments) {
             let length = parameter.value.elem_count();
-            assert!(mean.len() == length && square.len() == length, "moments of {} do not fit", parameter.name);
+            assert!(
+                mean.len() == length && square.len() == length,
+                "moments of {} do not fit",
+                parameter.name
+            );
             (parameter.mean, parameter.square) = (mean, square);
         }
         self.steps = steps;
@@ -162,7 +166,10 @@ mod tests {
             }
         }
         let w: Vec<f32> = w.to_vec1().unwrap();
-        assert!(w.iter().zip(hand).all(|(w, hand)| (f64::from(*w) - hand).abs() < 1e-5), "{w:?} is not {hand:?}");
+        assert!(
+            w.iter().zip(hand).all(|(w, hand)| (f64::from(*w) - hand).abs() < 1e-5),
+            "{w:?} is not {hand:?}"
+        );
     }
 
     #[test]

@@ -195,7 +195,10 @@ fn numbers<'a, R: WithDType>(storage: &'a CpuStorage, layout: &Layout) -> Result
 }
 
 /// Calls `read` with a contiguous CPU tensor's numbers.
-pub(crate) fn with_numbers<R: WithDType, T>(tensor: &Tensor, read: impl FnOnce(&[R]) -> Result<T>) -> Result<T> {
+pub(crate) fn with_numbers<R: WithDType, T>(
+    tensor: &Tensor,
+    read: impl FnOnce(&[R]) -> Result<T>,
+) -> Result<T> {
     let (storage, layout) = tensor.storage_and_layout();
     match &*storage {
         candle_core::Storage::Cpu(storage) => read(numbers(storage, layout)?),
@@ -232,7 +235,8 @@ impl<R: Real> CustomOp3 for SrcLayerOp<R> {
             let take = || self.pool.take(block * self.input.len());
             let mut kept = KeptBatch { h: take(), y: take() };
             let blocks = kept.h.par_chunks_mut(block).zip(kept.y.par_chunks_mut(block));
-            let output = self.input.par_iter().zip(blocks).map(|(events, (h, y))| one(events, Some(Kept { h, y })));
+            let output =
+                self.input.par_iter().zip(blocks).map(|(events, (h, y))| one(events, Some(Kept { h, y })));
             let output = output.collect();
             let _ = self.kept.set(kept);
             output

@@ -145,14 +145,18 @@ impl<'a> Run<'a> {
             run.progress = progress;
             run.metrics = read_metrics(out, run.progress.epochs)?;
         }
-        checkpoint::write_atomically(&out.join("config.json"), serde_json::to_string_pretty(config)?.as_bytes())?;
+        checkpoint::write_atomically(
+            &out.join("config.json"),
+            serde_json::to_string_pretty(config)?.as_bytes(),
+        )?;
         Ok(run)
     }
 
     fn epoch(&mut self, data: &Dataset, train: &[usize], validation: &[usize]) -> Result<()> {
         let epoch = self.progress.epochs;
         let start = Instant::now();
-        let bar = progress::bar(&format!("epoch {}/{}", epoch + 1, self.config.epochs), train.len(), "samples");
+        let bar =
+            progress::bar(&format!("epoch {}/{}", epoch + 1, self.config.epochs), train.len(), "samples");
         let sums = self.train_epoch(data, train, &bar)?;
         let train_seconds = start.elapsed().as_secs_f64();
         bar.set_message("validating");
@@ -246,7 +250,8 @@ impl<'a> Run<'a> {
         progress.epochs += 1;
         progress.steps = self.adam.steps();
         if best {
-            (progress.best_epoch, progress.best_accuracy, progress.best_loss) = (metrics.epoch, accuracy, loss);
+            (progress.best_epoch, progress.best_accuracy, progress.best_loss) =
+                (metrics.epoch, accuracy, loss);
             checkpoint::save(&self.out.join("best.safetensors"), self.config, &self.network, None)?;
         }
         self.metrics.push(metrics);
@@ -292,7 +297,8 @@ fn read_metrics(out: &Path, epochs: usize) -> Result<Vec<EpochMetrics>> {
     let path = out.join("metrics.jsonl");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let lines = text.lines().take(epochs).map(|line| Ok(serde_json::from_str(line)?));
-    let metrics = lines.collect::<Result<Vec<_>>>().with_context(|| format!("{} is damaged", path.display()))?;
+    let metrics =
+        lines.collect::<Result<Vec<_>>>().with_context(|| format!("{} is damaged", path.display()))?;
     ensure!(metrics.len() == epochs, "{} holds {} of {epochs} epochs", path.display(), metrics.len());
     Ok(metrics)
 }
@@ -303,17 +309,19 @@ fn activity(
     network: &Network<f32>,
     steps: usize,
 ) -> String {
-    let share = |(spikes, layer): (&std::sync::Arc<Vec<crate::kernel::Events<f32>>>, &crate::network::Parameters)| {
-        let slots = (spikes.len() * steps * layer.bias.elem_count()) as f64;
-        let count: usize = spikes.iter().map(|events| events.count()).sum();
-        format!("{:.1} %", 100.0 * count as f64 / slots)
-    };
+    let share =
+        |(spikes, layer): (&std::sync::Arc<Vec<crate::kernel::Events<f32>>>, &crate::network::Parameters)| {
+            let slots = (spikes.len() * steps * layer.bias.elem_count()) as f64;
+            let count: usize = spikes.iter().map(|events| events.count()).sum();
+            format!("{:.1} %", 100.0 * count as f64 / slots)
+        };
     spikes.iter().zip(network.layers()).map(share).collect::<Vec<_>>().join("/")
 }
 
 impl EpochMetrics {
     fn sentence(&self, epochs: usize) -> String {
-        let activity: Vec<String> = self.activity.iter().map(|share| format!("{:.1}", 100.0 * share)).collect();
+        let activity: Vec<String> =
+            self.activity.iter().map(|share| format!("{:.1}", 100.0 * share)).collect();
         let left = self.seconds * (epochs - self.epoch) as f64;
         format!(
             "epoch {:>3}/{epochs}: loss {:.4}, accuracy {:.2} %; validation loss {:.4}, accuracy {:.2} %, activity {} %; \

@@ -100,7 +100,10 @@ mod tests {
     #[test]
     fn the_longest_requests_fit() {
         let pixels = [255; 1000];
-        assert!(frame(RequestBody::InferPixels { stream: u64::MAX, pixels: &pixels }).len() <= super::super::REQUEST);
+        assert!(
+            frame(RequestBody::InferPixels { stream: u64::MAX, pixels: &pixels }).len()
+                <= super::super::REQUEST
+        );
     }
 
     #[test]

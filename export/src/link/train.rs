@@ -36,7 +36,8 @@ pub fn unpack_step(packed: &mut &[u8], inputs: u16, spiking: &mut VecView<u16>) 
     spiking.clear();
     let mut next = 0u16;
     for _ in 0..take_varint(packed)? {
-        let index = next.checked_add(take_varint(packed)?).filter(|&index| index < inputs).ok_or(TrainError)?;
+        let index =
+            next.checked_add(take_varint(packed)?).filter(|&index| index < inputs).ok_or(TrainError)?;
         spiking.push(index).map_err(|_| TrainError)?;
         next = index + 1;
     }

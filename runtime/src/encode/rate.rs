@@ -42,10 +42,7 @@ impl RateCode {
     pub const fn new(gain: Gain, seed: u64) -> Self {
         let bits = gain.to_bits();
         let one = 1 << 16;
-        Self {
-            gain: Gain::from_bits(if bits > one { one } else { bits }),
-            seed,
-        }
+        Self { gain: Gain::from_bits(if bits > one { one } else { bits }), seed }
     }
 
     /// Spike probability of a white pixel per timestep.
@@ -151,10 +148,7 @@ mod tests {
                 chi2 += (f64::from(count) - mean).powi(2) / variance;
             }
         }
-        assert!(
-            (170.0..350.0).contains(&chi2),
-            "chi-squared {chi2} of 255 degrees of freedom"
-        );
+        assert!((170.0..350.0).contains(&chi2), "chi-squared {chi2} of 255 degrees of freedom");
     }
 
     /// Neighbours in space, time and stream spike independently of each other.

@@ -103,7 +103,11 @@ pub fn run(args: DataArgs, json: bool) -> anyhow::Result<()> {
             let accuracy = data::linear_accuracy(&set.load()?);
             let result = serde_json::json!({ "dataset": set.dataset, "accuracy": accuracy });
             show::show(json, &result, |_| {
-                println!("a linear classifier gets {} of the test images of {}", show::percent(accuracy), set.dataset);
+                println!(
+                    "a linear classifier gets {} of the test images of {}",
+                    show::percent(accuracy),
+                    set.dataset
+                );
             })
         }
     }

@@ -89,7 +89,8 @@ fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Images) -> anyhow:
 fn print(measures: &Measures, path: &Path) {
     println!("{} on {} test images of {}", path.display(), measures.samples, measures.dataset);
     for result in &measures.results {
-        let entropy = result.cross_entropy.map_or(String::new(), |value| format!(", cross-entropy {value:.4}"));
+        let entropy =
+            result.cross_entropy.map_or(String::new(), |value| format!(", cross-entropy {value:.4}"));
         println!(
             "\n{}: accuracy {}{entropy}, activity per layer {}",
             result.arithmetic,

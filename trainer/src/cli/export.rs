@@ -68,7 +68,8 @@ pub struct ExportedLayer {
 pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
     let trained = deploy::open_run(&args.run)?;
     let out = args.out.clone().unwrap_or_else(|| {
-        let folder = if args.run.is_dir() { args.run.as_path() } else { args.run.parent().unwrap_or(&args.run) };
+        let folder =
+            if args.run.is_dir() { args.run.as_path() } else { args.run.parent().unwrap_or(&args.run) };
         folder.join("model.spk")
     });
     ensure!(!out.is_dir(), "{} is a folder: name a file with --out", out.display());
@@ -136,8 +137,8 @@ pub fn float(trained: &Trained, images: &data::Images) -> anyhow::Result<Evaluat
 
 fn layers(reports: &[LayerReport], fixed: &Simulation, steps: u16) -> Vec<ExportedLayer> {
     let measured = fixed.silent().into_iter().zip(fixed.activity(steps)).zip(&fixed.neuron_spikes);
-    let layer = |(report, ((silent, activity), neurons)): (&LayerReport, ((usize, f64), &Vec<u64>))| {
-        ExportedLayer {
+    let layer =
+        |(report, ((silent, activity), neurons)): (&LayerReport, ((usize, f64), &Vec<u64>))| ExportedLayer {
             neurons: neurons.len(),
             weights: report.weights,
             zeroed: report.zeroed,
@@ -145,8 +146,7 @@ fn layers(reports: &[LayerReport], fixed: &Simulation, steps: u16) -> Vec<Export
             relative_error: report.relative_error,
             silent,
             activity,
-        }
-    };
+        };
     reports.iter().zip(measured).map(layer).collect()
 }
 

@@ -83,7 +83,8 @@ fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
     });
     let layers: Vec<Layer> = layers.collect();
     let provenance = header.provenance;
-    let share = |correct| (provenance.samples > 0).then(|| f64::from(correct) / f64::from(provenance.samples));
+    let share =
+        |correct| (provenance.samples > 0).then(|| f64::from(correct) / f64::from(provenance.samples));
     Ok(Inspection {
         file: path,
         id: format!("{:08x}", file.id()),
@@ -95,7 +96,9 @@ fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
         classes: header.classes,
         steps: header.steps,
         encoder: match header.encoder {
-            EncoderHeader::Rate { gain, seed } => format!("rate, gain {}, seed {seed}", Gain::from_bits(gain)),
+            EncoderHeader::Rate { gain, seed } => {
+                format!("rate, gain {}, seed {seed}", Gain::from_bits(gain))
+            }
             EncoderHeader::Latency {} => "latency, linear".to_owned(),
         },
         state_ram: need.ram(),
@@ -153,7 +156,10 @@ fn print(inspection: &Inspection) {
         "{}",
         show::list([
             ("flash for the model", format!("{} B", show::grouped(inspection.bytes as u64))),
-            ("RAM for states, spikes and scores", format!("{} B", show::grouped(inspection.state_ram as u64))),
+            (
+                "RAM for states, spikes and scores",
+                format!("{} B", show::grouped(inspection.state_ram as u64))
+            ),
             ("RAM for an image and its spikes", format!("{} B", show::grouped(inspection.input_ram as u64))),
             (
                 "synaptic operations in a timestep, at most",
@@ -161,5 +167,7 @@ fn print(inspection: &Inspection) {
             ),
         ])
     );
-    println!("The program itself comes on top: `spikelet run` prints flash, RAM and stack as built and measured.");
+    println!(
+        "The program itself comes on top: `spikelet run` prints flash, RAM and stack as built and measured."
+    );
 }

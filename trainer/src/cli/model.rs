@@ -37,8 +37,9 @@ impl ImagesArgs {
     pub fn load(&self, trained_on: &str) -> anyhow::Result<Dataset> {
         let name = match self.dataset {
             Some(name) => name,
-            None => DatasetName::from_str(trained_on, false)
-                .map_err(|_| anyhow!("the model's data set \"{trained_on}\" is unknown: name one with --dataset"))?,
+            None => DatasetName::from_str(trained_on, false).map_err(|_| {
+                anyhow!("the model's data set \"{trained_on}\" is unknown: name one with --dataset")
+            })?,
         };
         Ok(data::load(name, self.data.as_deref())?)
     }

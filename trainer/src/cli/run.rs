@@ -72,7 +72,10 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
     let images = model::first(&data.test, Some(args.samples))?;
     let run = run_on_board(args.board, &args.model, &file, data.name, &images, args.input)?;
     show::show(json, &run, print)?;
-    ensure!(run.equal == run.samples, "the board and the host differ: this is a fault in Spikelet, please report it");
+    ensure!(
+        run.equal == run.samples,
+        "the board and the host differ: this is a fault in Spikelet, please report it"
+    );
     Ok(())
 }
 
@@ -158,7 +161,10 @@ fn compare(
 /// The table of a run on a board.
 pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
     let mut rows = vec![
-        ("accuracy on the host, fixed point".to_owned(), format!("{} of {} samples", show::percent(run.host_accuracy), run.samples)),
+        (
+            "accuracy on the host, fixed point".to_owned(),
+            format!("{} of {} samples", show::percent(run.host_accuracy), run.samples),
+        ),
         (format!("accuracy on {}", run.board), show::percent(run.device_accuracy)),
         (
             "equal to the host in every bit".to_owned(),
@@ -182,10 +188,17 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
         ));
     }
     let (flash, ram) = (show::grouped(run.flash), show::grouped(run.ram + u64::from(run.costs.stack)));
-    rows.push(("flash".to_owned(), format!("{flash} B, {} B beside the weights", show::grouped(run.flash_beside_weights))));
+    rows.push((
+        "flash".to_owned(),
+        format!("{flash} B, {} B beside the weights", show::grouped(run.flash_beside_weights)),
+    ));
     rows.push((
         "RAM".to_owned(),
-        format!("{ram} B: {} B of variables, {} B of stack", show::grouped(run.ram), show::grouped(run.costs.stack.into())),
+        format!(
+            "{ram} B: {} B of variables, {} B of stack",
+            show::grouped(run.ram),
+            show::grouped(run.costs.stack.into())
+        ),
     ));
     rows.push(("emulation".to_owned(), format!("{:.1} s for {} samples", run.seconds, run.samples)));
     rows

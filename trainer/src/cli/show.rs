@@ -35,7 +35,9 @@ pub fn confusion(matrix: &[Vec<u32>]) -> Table {
     let heading: Vec<String> = std::iter::once("true \\ said".to_owned()).chain(classes).collect();
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
     let row = |(class, counts): (usize, &Vec<u32>)| {
-        let count = |count: &u32| if *count == 0 { "·".to_owned() } else { count.to_string() };
+        let count = |count: &u32| {
+            if *count == 0 { "·".to_owned() } else { count.to_string() }
+        };
         std::iter::once(class.to_string()).chain(counts.iter().map(count)).collect()
     };
     table(&heading, matrix.iter().enumerate().map(row))

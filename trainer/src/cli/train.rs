@@ -90,7 +90,8 @@ impl TrainArgs {
             config.set_coding(coding);
         }
         if let Some(layers) = &self.layers {
-            config.layers = parse_layers(layers).map_err(|error| anyhow::anyhow!("--layers {layers}: {error}"))?;
+            config.layers =
+                parse_layers(layers).map_err(|error| anyhow::anyhow!("--layers {layers}: {error}"))?;
         }
         fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
             if let Some(value) = option {
@@ -123,14 +124,17 @@ impl TrainArgs {
             || self.train_samples.is_some()
             || self.config.is_some();
         if changed {
-            bail!("--resume goes on with the settings of the run: leave out all options but --out, --data and --threads");
+            bail!(
+                "--resume goes on with the settings of the run: leave out all options but --out, --data and --threads"
+            );
         }
         read_config(&out.join("config.json"))
     }
 }
 
 fn read_config(path: &Path) -> anyhow::Result<Config> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read the config {}", path.display()))?;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the config {}", path.display()))?;
     serde_json::from_str(&text).with_context(|| format!("{} is no valid config", path.display()))
 }
 
@@ -140,7 +144,10 @@ fn print(result: &RunResult, out: &Path) {
         show::list([
             ("best epoch", result.best_epoch.to_string()),
             ("validation accuracy", show::percent(result.validation_accuracy)),
-            ("test accuracy", format!("{} of {} samples", show::percent(result.test.accuracy), result.test.samples)),
+            (
+                "test accuracy",
+                format!("{} of {} samples", show::percent(result.test.accuracy), result.test.samples)
+            ),
             ("test cross-entropy", format!("{:.4}", result.test.cross_entropy)),
             ("activity per layer", show::activity(&result.test.activity)),
             ("training speed", format!("{:.0} samples/s", result.samples_per_second)),

@@ -26,10 +26,16 @@ pub fn load(folder: &Path, part: &str, place: &'static str) -> Result<Images, Da
     }
     if count != label_count {
         let images = path.file_name().unwrap_or_default().to_string_lossy();
-        return Err(bad(&labels_path, format!("holds {label_count} labels for the {count} images of {images}")));
+        return Err(bad(
+            &labels_path,
+            format!("holds {label_count} labels for the {count} images of {images}"),
+        ));
     }
     if let Some(index) = labels.iter().position(|&label| usize::from(label) >= CLASSES) {
-        return Err(bad(&labels_path, format!("labels image {index} as {}, but classes are 0 to 9", labels[index])));
+        return Err(bad(
+            &labels_path,
+            format!("labels image {index} as {}, but classes are 0 to 9", labels[index]),
+        ));
     }
     Ok(Images { width, height, pixels, labels })
 }
@@ -61,7 +67,9 @@ fn read<const D: usize>(
             match found {
                 IMAGES_MAGIC => "is mislabelled: it holds images where labels were expected".to_owned(),
                 LABELS_MAGIC => "is mislabelled: it holds labels where images were expected".to_owned(),
-                _ => format!("is no IDX file of bytes (it starts with {found:#010x} instead of {magic:#010x})"),
+                _ => {
+                    format!("is no IDX file of bytes (it starts with {found:#010x} instead of {magic:#010x})")
+                }
             },
         ));
     }
@@ -122,7 +130,8 @@ mod tests {
 
     fn load_files(images: Option<&[u8]>, labels: Option<&[u8]>) -> Result<Images, String> {
         let folder = tempfile::tempdir().unwrap();
-        for (name, bytes) in [("train-images-idx3-ubyte.gz", images), ("train-labels-idx1-ubyte.gz", labels)] {
+        for (name, bytes) in [("train-images-idx3-ubyte.gz", images), ("train-labels-idx1-ubyte.gz", labels)]
+        {
             if let Some(bytes) = bytes {
                 std::fs::write(folder.path().join(name), bytes).unwrap();
             }
@@ -154,7 +163,12 @@ mod tests {
         let three = gzip(&idx(LABELS_MAGIC, &[3], &[1, 2, 3]));
         let ten = gzip(&idx(LABELS_MAGIC, &[2], &[1, 10]));
         let cases: [(Option<&[u8]>, Option<&[u8]>, &str, &str); 13] = [
-            (None, Some(&labels), "train-images-idx3-ubyte.gz", "is missing: put the four files from somewhere"),
+            (
+                None,
+                Some(&labels),
+                "train-images-idx3-ubyte.gz",
+                "is missing: put the four files from somewhere",
+            ),
             (Some(&images), None, "train-labels-idx1-ubyte.gz", "is missing"),
             (Some(b"not gzip at all"), Some(&labels), "train-images", "is not a sound gzip file"),
             (Some(cut), Some(&labels), "train-images", "is truncated"),

@@ -155,7 +155,8 @@ impl<S: Read + Write> Client<S> {
         self.sequence = self.sequence.wrapping_add(1);
         let sequence = self.sequence;
         let mut buffer = [0; FRAME];
-        let frame = link::encode(&Request { sequence, body }, &mut buffer).map_err(|_| ClientError::TooManySpikes)?;
+        let frame =
+            link::encode(&Request { sequence, body }, &mut buffer).map_err(|_| ClientError::TooManySpikes)?;
         let mut length = 0;
         for _ in 0..=RETRIES {
             self.stream.write_all(frame)?;
@@ -171,7 +172,9 @@ impl<S: Read + Write> Client<S> {
             Err(FrameError::Unknown) => return Err(ClientError::Unexpected),
         };
         match reply {
-            Reply { body: ReplyBody::Error(error), sequence: heard } if heard.is_none_or(|heard| heard == sequence) => {
+            Reply { body: ReplyBody::Error(error), sequence: heard }
+                if heard.is_none_or(|heard| heard == sequence) =>
+            {
                 Err(ClientError::Refused(error))
             }
             Reply { sequence: Some(heard), body } if heard == sequence => Ok(body),

@@ -2,7 +2,8 @@
 
 use super::{Board, ensure_target};
 use anyhow::{Context, Result, bail, ensure};
-use object::{Object, ObjectSection, SectionKind};
+use object::elf::{SHF_ALLOC, SHF_WRITE};
+use object::{Object, ObjectSection, SectionFlags, SectionKind};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -85,15 +86,16 @@ fn sizes(elf: &Path) -> Result<(u64, u64)> {
     let file = object::File::parse(&*bytes).with_context(|| format!("{} is no ELF file", elf.display()))?;
     let (mut flash, mut ram) = (0, 0);
     for section in file.sections() {
-        match section.kind() {
-            SectionKind::Text | SectionKind::ReadOnlyData => flash += section.size(),
-            SectionKind::Data => {
-                flash += section.size();
-                ram += section.size();
-            }
-            SectionKind::UninitializedData => ram += section.size(),
-            _ => {}
+        let SectionFlags::Elf { sh_flags } = section.flags() else {
+            continue;
+        };
+        if sh_flags & u64::from(SHF_ALLOC) == 0 {
+            continue;
         }
+        let stored = section.kind() != SectionKind::UninitializedData;
+        let variable = sh_flags & u64::from(SHF_WRITE) != 0;
+        flash += if stored { section.size() } else { 0 };
+        ram += if variable { section.size() } else { 0 };
     }
     Ok((flash, ram))
 }

@@ -5,13 +5,7 @@ use std::ops::{Add, AddAssign, Mul, Sub};
 
 /// f32 for training, f64 for checks against the oracle.
 pub trait Real:
-    WithDType
-    + Default
-    + Add<Output = Self>
-    + Sub<Output = Self>
-    + Mul<Output = Self>
-    + AddAssign
-    + 'static
+    WithDType + Default + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + AddAssign + 'static
 {
     /// 0.
     const ZERO: Self;

@@ -18,7 +18,8 @@ pub fn write(rng: &mut impl Rng, digit: u8) -> Vec<Stroke> {
     let mut strokes = Vec::new();
     for points in way {
         // Fewer bends for a straight line of three points than for a bow of ten.
-        let tremble: Vec<_> = points.iter().map(|&(x, y)| (x + rng.around(0.04), y + rng.around(0.035))).collect();
+        let tremble: Vec<_> =
+            points.iter().map(|&(x, y)| (x + rng.around(0.04), y + rng.around(0.035))).collect();
         strokes.push(smooth(&tremble).into_iter().map(|point| place.apply(bend.apply(point))).collect());
     }
     strokes
@@ -39,7 +40,10 @@ impl Bend {
     fn apply(&self, (x, y): (f32, f32)) -> (f32, f32) {
         let (u, v) = (x - 0.5, y - 0.5);
         let push = |k: &[f32; 4], along: f32, across: f32| {
-            k[0] * across * across + k[1] * along * across + k[2] * across * across * across + k[3] * along * along
+            k[0] * across * across
+                + k[1] * along * across
+                + k[2] * across * across * across
+                + k[3] * along * along
         };
         (u + push(&self.x, u, v), v + push(&self.y, v, u))
     }
@@ -60,9 +64,8 @@ impl Place {
         let k = rng.around(0.075);
         let (cos, sin) = ((1.0 - k * k) / (1.0 + k * k), 2.0 * k / (1.0 + k * k));
         let sheared = [[width, -slant * height], [0.0, height]];
-        let row = |a: f32, b: f32| {
-            [a * sheared[0][0] + b * sheared[1][0], a * sheared[0][1] + b * sheared[1][1]]
-        };
+        let row =
+            |a: f32, b: f32| [a * sheared[0][0] + b * sheared[1][0], a * sheared[0][1] + b * sheared[1][1]];
         let centre = SIDE as f32 / 2.0;
         Self {
             matrix: [row(cos, -sin), row(sin, cos)],
@@ -86,7 +89,8 @@ fn smooth(points: &[(f32, f32)]) -> Vec<(f32, f32)> {
             let t = step as f32 / FINE as f32;
             let blend = |a: f32, b: f32, c: f32, d: f32| {
                 0.5 * (2.0 * b
-                    + t * ((c - a) + t * ((2.0 * a - 5.0 * b + 4.0 * c - d) + t * (3.0 * b - a - 3.0 * c + d))))
+                    + t * ((c - a)
+                        + t * ((2.0 * a - 5.0 * b + 4.0 * c - d) + t * (3.0 * b - a - 3.0 * c + d))))
             };
             line.push((blend(p0.0, p1.0, p2.0, p3.0), blend(p0.1, p1.1, p2.1, p3.1)));
         }

@@ -30,7 +30,12 @@ pub fn generate() -> Dataset {
         let pixels = labels.par_iter().enumerate().flat_map_iter(draw).collect();
         Images { width: SIDE, height: SIDE, pixels, labels }
     };
-    Dataset { name: DatasetName::Digits, classes: CLASSES, train: images(0, TRAIN), test: images(TRAIN, TEST) }
+    Dataset {
+        name: DatasetName::Digits,
+        classes: CLASSES,
+        train: images(0, TRAIN),
+        test: images(TRAIN, TEST),
+    }
 }
 
 fn draw(index: usize, digit: u8) -> Vec<u8> {
@@ -80,7 +85,11 @@ mod tests {
         let mut crc = flate2::Crc::new();
         crc.update(&data.train.pixels);
         crc.update(&data.test.pixels);
-        assert_eq!(crc.sum(), PINNED, "the images have changed: every figure measured on them must be measured anew");
+        assert_eq!(
+            crc.sum(),
+            PINNED,
+            "the images have changed: every figure measured on them must be measured anew"
+        );
     }
     const PINNED: u32 = 0;
 
