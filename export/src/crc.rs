@@ -1,8 +1,8 @@
-//! CRC-32 (ISO-HDLC) of model files.
+//! CRC-32 (ISO-HDLC), of model files and of frames: one table for both.
 
 use crc::{CRC_32_ISO_HDLC, Crc, Table};
 
-static CRC_32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
+pub(crate) static CRC_32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// CRC-32 of a file: everything but the four bytes at offset 12 that hold it.
 pub(crate) fn of_file(bytes: &[u8]) -> u32 {

@@ -4,7 +4,7 @@ use crate::crc;
 use crate::header::{EncoderHeader, Header};
 use core::fmt;
 use spikelet_runtime::encode::Encoder;
-use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH, Model, SrcLayer, Synapses};
+use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, SrcLayer, Synapses};
 
 /// The first four bytes of a model file.
 pub const MAGIC: [u8; 4] = *b"SPKL";
@@ -83,8 +83,8 @@ impl<'m> ModelFile<'m> {
     /// [`FileError`] for the first thing that is wrong; nothing of such a file is used.
     pub fn open(bytes: &'m [u8]) -> Result<Self, FileError> {
         let (header, blocks) = split(bytes)?;
-        let model = assemble(&header, blocks)?;
-        Ok(Self { bytes, encoder: header.encoder(), model })
+        let header = decode(header)?;
+        Ok(Self { bytes, encoder: header.encoder(), model: assemble(&header, blocks)? })
     }
 
     /// CRC-32 of the file, its identity.
@@ -117,12 +117,12 @@ impl<'m> ModelFile<'m> {
     /// # Errors
     /// None since [`ModelFile::open`] has decoded it once.
     pub fn header(&self) -> Result<Header<'m>, FileError> {
-        Ok(split(self.bytes)?.0)
+        decode(split(self.bytes)?.0)
     }
 }
 
-/// Checks everything up to the CRC and gives the header and the blocks behind it.
-fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), FileError> {
+/// Checks everything up to the CRC and gives the encoded header and the blocks behind it.
+fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FileError> {
     if !(bytes.as_ptr() as usize).is_multiple_of(PREFIX) {
         return Err(FileError::Misaligned);
     }
@@ -142,13 +142,21 @@ fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), FileError> {
     if word(bytes, 12) != Some(crc::of_file(bytes)) {
         return Err(FileError::Crc);
     }
+    let blocks = blocks.get(padding(header_length)..).ok_or(FileError::Blocks)?;
+    Ok((header, blocks))
+}
+
+/// Decodes the header. Apart from what follows, so that the stack it needs is free again by then.
+#[inline(never)]
+fn decode(header: &[u8]) -> Result<Header<'_>, FileError> {
     match postcard::take_from_bytes(header) {
-        Ok((header, [])) => Ok((header, blocks.get(padding(header_length)..).ok_or(FileError::Blocks)?)),
+        Ok((header, [])) => Ok(header),
         _ => Err(FileError::Header),
     }
 }
 
 /// Puts the model together from its header and blocks, checking every range that the runtime relies on.
+#[inline(never)]
 fn assemble<'m>(header: &Header<'_>, blocks: &'m [u8]) -> Result<Model<'m>, FileError> {
     let in_width = |count: u64| u16::try_from(count).ok().filter(|&n| usize::from(n) <= MAX_WIDTH);
     let mut inputs = in_width(header.inputs()).ok_or(FileError::Range)?;
@@ -165,14 +173,13 @@ fn assemble<'m>(header: &Header<'_>, blocks: &'m [u8]) -> Result<Model<'m>, File
         }
         let neurons = in_width(layer.neurons.into()).ok_or(FileError::Range)?;
         let weights: &[i8] = blocks.take(usize::from(inputs) * Synapses::stride(neurons))?;
-        let gains: &[i32] = blocks.take(usize::from(neurons))?;
-        let biases: &[i32] = blocks.take(usize::from(neurons))?;
+        let of_neurons: &[NeuronConstants] = blocks.take(usize::from(neurons))?;
         // -128 would break the bound on sums of weights, and a negative gain turn every weight round.
-        if weights.contains(&i8::MIN) || gains.iter().any(|&gain| gain < 0) {
+        if weights.contains(&i8::MIN) || of_neurons.iter().any(|&[gain, _]| gain < 0) {
             return Err(FileError::Range);
         }
         let synapses = Synapses::new(weights, inputs, neurons).map_err(|_| FileError::Range)?;
-        let layer = SrcLayer::new(synapses, gains, biases, layer.cell.src()).map_err(|_| FileError::Range)?;
+        let layer = SrcLayer::new(synapses, of_neurons, layer.cell.src()).map_err(|_| FileError::Range)?;
         layers.push(layer).map_err(|_| FileError::Range)?;
         inputs = neurons;
     }

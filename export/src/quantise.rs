@@ -146,8 +146,8 @@ pub fn quantise(layer: &FloatLayer<'_>) -> Result<QuantisedLayer, QuantiseError>
         }
         let largest = row.iter().fold(0.0f64, |largest, &w| largest.max(f64::from(w).abs()));
         let step = largest / MOST;
-        blocks.gains.push(gain(neuron, step, layer.cell.rho)?);
-        blocks.biases.push(TanhArgument::saturating_from_num(bias).to_bits());
+        let gain = gain(neuron, step, layer.cell.rho)?;
+        blocks.neurons.push([gain, TanhArgument::saturating_from_num(bias).to_bits()]);
         report.unconnected += usize::from(largest == 0.0);
         for (input, &weight) in row.iter().enumerate() {
             let weight = f64::from(weight);
@@ -182,8 +182,8 @@ fn constants(cell: &FloatCell) -> Result<SrcConstants, QuantiseError> {
     refuse((0.0..1.0).contains(&alpha), "α must be at least 0 and below 1")?;
     refuse(rho > 0.0, "ρ must be above 0")?;
     refuse([z_s_hyp, z_s_dep].iter().all(|z| (0.0..=1.0).contains(z)), "z_s must be 0 to 1")?;
-    // The runtime's bound is 31; half an LSB each is lost to rounding.
-    refuse(rho + r.abs() + r_s.abs() < 31.0, "|ρ| + |r| + |r_s| must be below 31")?;
+    // The runtime's bound is 23; half an LSB each is lost to rounding.
+    refuse(rho + r.abs() + r_s.abs() < 23.0, "|ρ| + |r| + |r_s| must be below 23")?;
     let coefficient = |value| {
         Coefficient::checked_from_num(value).ok_or(QuantiseError::Constant("ρ, r and r_s must be within ±16"))
     };
@@ -214,13 +214,13 @@ mod tests {
         let bias = [-6.0, -4.0, -5.5];
         let q = quantise(&layer(&weight, &bias)).unwrap();
         for neuron in 0..3 {
-            let step = f64::from(q.blocks.gains[neuron]) / 2f64.powi(31) * 3.0 / 8.0;
+            let step = f64::from(q.blocks.neurons[neuron][0]) / 2f64.powi(31) * 3.0 / 8.0;
             for input in 0..100 {
                 let back = f64::from(q.blocks.weights[input * 4 + neuron]) * step;
                 let real = f64::from(weight[neuron * 100 + input]);
                 assert!((back - real).abs() <= step * 0.5001, "{back} is not {real}");
             }
-            assert_eq!(q.blocks.biases[neuron], (bias[neuron] * 16384.0) as i32);
+            assert_eq!(q.blocks.neurons[neuron][1], (bias[neuron] * 16384.0) as i32);
         }
         assert!(q.report.relative_error < 0.01);
         assert_eq!(q.report.saturated, 0);
@@ -233,7 +233,7 @@ mod tests {
             LayerReport { relative_error: 0.0, ..q.report },
             LayerReport { weights: 6, zeroed: 1, saturated: 0, unconnected: 1, relative_error: 0.0 }
         );
-        assert_eq!(q.blocks.gains[1], 0);
+        assert_eq!(q.blocks.neurons[1][0], 0);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use crate::crc;
 use crate::file::{FileError, MAGIC, ModelFile, PREFIX, VERSION, padding};
 use crate::header::Header;
+use spikelet_runtime::NeuronConstants;
 use std::fmt;
 use std::vec::Vec;
 
@@ -11,10 +12,8 @@ use std::vec::Vec;
 pub struct LayerBlocks {
     /// One row per input, padded to a multiple of 4.
     pub weights: Vec<i8>,
-    /// One gain per neuron.
-    pub gains: Vec<i32>,
-    /// One bias per neuron.
-    pub biases: Vec<i32>,
+    /// Gain and bias of each neuron.
+    pub neurons: Vec<NeuronConstants>,
 }
 
 /// Why a model cannot be written.
@@ -55,8 +54,7 @@ pub fn write_model(header: &Header<'_>, layers: &[LayerBlocks]) -> Result<Aligne
     push_padded(&mut file, &encoded);
     for layer in layers {
         push_padded(&mut file, bytemuck::cast_slice(&layer.weights));
-        push_padded(&mut file, bytemuck::cast_slice(&layer.gains));
-        push_padded(&mut file, bytemuck::cast_slice(&layer.biases));
+        push_padded(&mut file, bytemuck::cast_slice(&layer.neurons));
     }
     let length = u32::try_from(file.len()).map_err(|_| WriteError::Length)?;
     file[8..12].copy_from_slice(&length.to_le_bytes());
@@ -158,8 +156,7 @@ mod tests {
                 let weight = |k: usize| ((k * 37) % 255) as i16 - 127;
                 LayerBlocks {
                     weights: (0..length).map(|k| weight(k) as i8).collect(),
-                    gains: vec![1 << 26; usize::from(neurons)],
-                    biases: vec![-6 << 14; usize::from(neurons)],
+                    neurons: vec![[1 << 26, -6 << 14]; usize::from(neurons)],
                 }
             })
             .collect()
@@ -180,8 +177,8 @@ mod tests {
         assert_eq!(file[16..26], [3, 2, 1, 2, 20, 0, 0x80, 0x80, 0x01, 9]);
         let weights = (16 + header_length).next_multiple_of(16);
         assert_eq!(file[weights..weights + 3], [-127i8 as u8, (37 - 127i8) as u8, (74 - 127i8) as u8]);
-        // 6 rows of 8 bytes, 5 gains and 5 biases of 4 bytes in 32 each, 5 rows of 4 in 32, 4 and 4 of 4 bytes
-        assert_eq!(file.len(), weights + 48 + 32 + 32 + 32 + 16 + 16);
+        // 6 rows of 8 bytes, 5 neurons of 8 bytes in 48, 5 rows of 4 in 32, 4 neurons
+        assert_eq!(file.len(), weights + 48 + 48 + 32 + 32);
     }
 
     #[test]
@@ -249,7 +246,7 @@ mod tests {
         lowest[0].weights[0] = -128;
         assert_eq!(refused(&header(&[5, 4]), &lowest), FileError::Range);
         let mut negative = good.clone();
-        negative[1].gains[0] = -1;
+        negative[1].neurons[0][0] = -1;
         assert_eq!(refused(&header(&[5, 4]), &negative), FileError::Range);
         assert_eq!(refused(&header(&[5, 4]), &good[..1]), FileError::Blocks);
         assert_eq!(refused(&header(&[5]), &good), FileError::Blocks);

@@ -5,6 +5,7 @@
 mod board;
 mod stack;
 
+use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use spikelet_export::{ModelFile, link};
@@ -20,6 +21,7 @@ pub struct Aligned<T>(T);
 #[entry]
 fn main() -> ! {
     // cortex-m-rt makes local statics of an entry point exclusive references.
+    static mut FILE: MaybeUninit<ModelFile<'static>> = MaybeUninit::uninit();
     static mut MEMORY: Memory<NEURONS, WIDEST, CLASSES> = Memory::new();
     static mut REQUEST: [u8; link::REQUEST] = [0; link::REQUEST];
     static mut REPLY: [u8; link::REPLY + 1] = [0; link::REPLY + 1];
@@ -31,21 +33,27 @@ fn main() -> ! {
     #[cfg(feature = "fault")]
     board::fault();
 
-    let file = match ModelFile::open(&MODEL.0) {
-        Ok(file) => file,
-        Err(error) => {
-            defmt::error!("the model cannot be used: {}", error);
-            board::exit(false)
-        }
-    };
+    let file = open(FILE);
     let Ok(network) = Network::new(file.model(), MEMORY.view()) else {
         defmt::error!("the memory is too small for the model");
         board::exit(false)
     };
     defmt::info!("model {=u32:08x} of {=usize} neurons is ready", file.id(), NEURONS);
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING };
-    let stop = Application::new(&file, network, board).serve(&mut uart, buffers);
+    let stop = Application::new(file, network, board).serve(&mut uart, buffers);
     board::exit(stop == Stop::Shutdown)
+}
+
+/// Opens the model; ends if it is none. Not part of `main`, so that the stack it needs is free again afterwards.
+#[inline(never)]
+fn open(place: &'static mut MaybeUninit<ModelFile<'static>>) -> &'static ModelFile<'static> {
+    match ModelFile::open(&MODEL.0) {
+        Ok(file) => place.write(file),
+        Err(error) => {
+            defmt::error!("the model cannot be used: {}", error);
+            board::exit(false)
+        }
+    }
 }
 
 #[panic_handler]

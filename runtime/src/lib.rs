@@ -20,7 +20,7 @@ pub use model::{Model, ModelError, Need};
 pub use network::{Memory, MemoryError, MemoryView, Network};
 pub use readout::{Readout, ReadoutError};
 pub use spikes::{InputSpikes, LayerSpikes, Spike, SpikeValue};
-pub use src_layer::{SrcConstants, SrcLayer, SrcLayerError, SrcStates};
+pub use src_layer::{NeuronConstants, Potentials, SrcConstants, SrcLayer, SrcLayerError, SrcStates};
 pub use synapses::{Synapses, SynapsesError};
 pub use tanh::tanh;
 

@@ -1,18 +1,17 @@
 //! A running network: one timestep, from input spikes to scores, in reading order.
 
 use crate::MAX_LAYERS;
-use crate::formats::{Current, Membrane, Score};
+use crate::formats::{Current, Score};
 use crate::model::Model;
 use crate::spikes::{LayerSpikes, Spike};
-use crate::src_layer::SrcStates;
+use crate::src_layer::{Potentials, SrcStates};
 
 /// Memory for a network of up to `NEURONS` neurons in all layers together, `WIDEST` in its widest layer, and
 /// `CLASSES` classes; [`Model::need`] tells these sizes. Meant for a `static`.
 #[derive(Debug)]
 pub struct Memory<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> {
     currents: [Current; NEURONS],
-    membranes: [Membrane; NEURONS],
-    recoveries: [Membrane; NEURONS],
+    potentials: [Potentials; NEURONS],
     spikes: heapless::Vec<Spike, WIDEST>,
     scores: [Score; CLASSES],
     sums: [u32; CLASSES],
@@ -23,10 +22,8 @@ pub struct Memory<const NEURONS: usize, const WIDEST: usize, const CLASSES: usiz
 pub struct MemoryView<'a> {
     /// α i per neuron, layer after layer.
     pub currents: &'a mut [Current],
-    /// h per neuron.
-    pub membranes: &'a mut [Membrane],
-    /// h_s per neuron.
-    pub recoveries: &'a mut [Membrane],
+    /// h and h_s per neuron.
+    pub potentials: &'a mut [Potentials],
     /// Spikes of the layer at hand.
     pub spikes: &'a mut LayerSpikes,
     /// v per class.
@@ -53,8 +50,7 @@ impl<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> Memory<NEU
     pub const fn new() -> Self {
         Self {
             currents: [Current::ZERO; NEURONS],
-            membranes: [Membrane::ZERO; NEURONS],
-            recoveries: [Membrane::ZERO; NEURONS],
+            potentials: [Potentials::REST; NEURONS],
             spikes: heapless::Vec::new(),
             scores: [Score::ZERO; CLASSES],
             sums: [0; CLASSES],
@@ -65,8 +61,7 @@ impl<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> Memory<NEU
     pub fn view(&mut self) -> MemoryView<'_> {
         MemoryView {
             currents: &mut self.currents,
-            membranes: &mut self.membranes,
-            recoveries: &mut self.recoveries,
+            potentials: &mut self.potentials,
             spikes: &mut self.spikes,
             scores: &mut self.scores,
             sums: &mut self.sums,
@@ -89,14 +84,13 @@ impl<'m, 'a> Network<'m, 'a> {
     /// [`MemoryError`] if the memory is too small for the model.
     pub fn new(model: &'m Model<'m>, memory: MemoryView<'a>) -> Result<Self, MemoryError> {
         let need = model.need();
-        let MemoryView { currents, membranes, recoveries, spikes, scores, sums } = memory;
+        let MemoryView { currents, potentials, spikes, scores, sums } = memory;
         if spikes.capacity() < need.widest {
             return Err(MemoryError);
         }
         let memory = MemoryView {
             currents: currents.get_mut(..need.neurons).ok_or(MemoryError)?,
-            membranes: membranes.get_mut(..need.neurons).ok_or(MemoryError)?,
-            recoveries: recoveries.get_mut(..need.neurons).ok_or(MemoryError)?,
+            potentials: potentials.get_mut(..need.neurons).ok_or(MemoryError)?,
             spikes,
             scores: scores.get_mut(..need.classes).ok_or(MemoryError)?,
             sums: sums.get_mut(..need.classes).ok_or(MemoryError)?,
@@ -114,8 +108,7 @@ impl<'m, 'a> Network<'m, 'a> {
     /// Puts every state, score and count back to 0, as before the first timestep.
     pub fn reset(&mut self) {
         self.memory.currents.fill(Current::ZERO);
-        self.memory.membranes.fill(Membrane::ZERO);
-        self.memory.recoveries.fill(Membrane::ZERO);
+        self.memory.potentials.fill(Potentials::REST);
         self.memory.scores.fill(Score::ZERO);
         self.memory.spikes.clear();
         self.spike_counts = [0; MAX_LAYERS];
@@ -214,8 +207,7 @@ impl<'m, 'a> Network<'m, 'a> {
         let range = start..start + width(layer);
         let states = SrcStates {
             currents: self.memory.currents.get_mut(range.clone())?,
-            membranes: self.memory.membranes.get_mut(range.clone())?,
-            recoveries: self.memory.recoveries.get_mut(range)?,
+            potentials: self.memory.potentials.get_mut(range)?,
         };
         Some((layer, states, self.memory.spikes))
     }

@@ -9,11 +9,11 @@
 //!
 //! S_c is the sum of the spikes of class c's neurons. No weight matrix is needed.
 
-use crate::formats::{Loss, Score, leak};
+use crate::formats::{Loss, Score, kept, leak};
 use crate::spikes::Spike;
 
 /// Scores saturate here: the same bound for every value that [`leak`] is given.
-const SCORE_LIMIT: i64 = 1 << 30;
+const SCORE_LIMIT: i64 = (1 << 30) - 1;
 
 /// The readout's constants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,11 +83,12 @@ impl Readout {
                 *sum += value;
             }
         }
+        let kept = kept(self.loss);
         for (score, sum) in scores.iter_mut().zip(sums) {
             // Q8 times Q14, less 8 bits: Q14.
             let own = i64::from(self.excite.to_bits()) * i64::from(*sum);
             let others = i64::from(self.inhibit.to_bits()) * i64::from(all - *sum);
-            let rest = i64::from(leak(score.to_bits(), self.loss));
+            let rest = i64::from(leak(score.to_bits(), kept));
             let next = rest + ((own + others + 128) >> 8);
             *score = Score::from_bits(next.clamp(-SCORE_LIMIT, SCORE_LIMIT) as i32);
         }
@@ -133,7 +134,7 @@ mod tests {
         for _ in 0..10 {
             readout.update(&[Spike::new(0, SpikeValue::MAX)], &mut [0], &mut scores);
         }
-        assert_eq!(scores[0].to_bits(), 1 << 30);
+        assert_eq!(scores[0].to_bits(), (1 << 30) - 1);
     }
 
     #[test]

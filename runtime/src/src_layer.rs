@@ -9,15 +9,15 @@
 //! s[t]   = ReLU(h[t])                                          (3f)
 //! ```
 
-use crate::formats::{Coefficient, Current, CurrentGain, Gate, Loss, Membrane, TanhArgument, leak};
+use crate::formats::{Coefficient, Current, Gate, Loss, Membrane, kept, leak};
 use crate::spikes::{LayerSpikes, Spike, SpikeValue};
 use crate::synapses::Synapses;
-use crate::tanh::tanh;
+use crate::tanh::{END, tanh_from};
 
 /// Currents are kept within ±2^27 bits, that is ±2^19 weight steps.
 const CURRENT_LIMIT: i32 = 1 << 27;
 /// Most that |ρ| + |r| + |r_s| may be: with it, Eq. 3d's sum of products fits 32 bits.
-const COEFFICIENT_LIMIT: i32 = 31 << 11;
+const COEFFICIENT_LIMIT: i32 = 23 << 11;
 
 /// The constants of a layer's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +36,15 @@ pub struct SrcConstants {
     pub z_s_dep: Gate,
 }
 
+/// Constants of one neuron as they lie in a model: bits of its [`CurrentGain`](crate::formats::CurrentGain), and of
+/// its b_h as a [`TanhArgument`](crate::formats::TanhArgument).
+pub type NeuronConstants = [i32; 2];
+
 /// A layer's weights, biases and constants, in place; the state of its neurons is elsewhere.
 #[derive(Clone, Copy, Debug)]
 pub struct SrcLayer<'m> {
     synapses: Synapses<'m>,
-    gains: &'m [i32],
-    biases: &'m [i32],
+    neurons: &'m [NeuronConstants],
     constants: SrcConstants,
 }
 
@@ -49,9 +52,9 @@ pub struct SrcLayer<'m> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum SrcLayerError {
-    /// There must be a gain and a bias for each neuron.
+    /// There must be constants for each neuron.
     Length,
-    /// The loss is not above 0 (without a leak, currents never rest), a gate is outside 0 to 1, or |ρ| + |r| + |r_s| is more than 31.
+    /// The loss is not above 0 (without a leak, currents never rest), a gate is outside 0 to 1, or |ρ| + |r| + |r_s| is more than 23.
     Constants,
 }
 
@@ -60,25 +63,36 @@ pub enum SrcLayerError {
 pub struct SrcStates<'a> {
     /// α i: the current as it enters the next timestep, leak done.
     pub currents: &'a mut [Current],
+    /// h and h_s.
+    pub potentials: &'a mut [Potentials],
+}
+
+/// The two states of Eq. 3 that a neuron has besides its current.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(C, align(4))]
+pub struct Potentials {
     /// h, the fast state or membrane potential.
-    pub membranes: &'a mut [Membrane],
+    pub h: Membrane,
     /// h_s, the slow state that ends a spike.
-    pub recoveries: &'a mut [Membrane],
+    pub h_s: Membrane,
+}
+
+impl Potentials {
+    /// Both 0, as at the start of a sequence.
+    pub const REST: Self = Self { h: Membrane::ZERO, h_s: Membrane::ZERO };
 }
 
 impl<'m> SrcLayer<'m> {
-    /// A layer with `gains` (bits of [`CurrentGain`]) and `biases` b_h (bits of [`TanhArgument`]) per neuron.
+    /// A layer of as many neurons as `synapses` lead to, each with its constants.
     ///
     /// # Errors
     /// [`SrcLayerError`] if a length does not fit or a constant is out of its range.
     pub fn new(
         synapses: Synapses<'m>,
-        gains: &'m [i32],
-        biases: &'m [i32],
+        neurons: &'m [NeuronConstants],
         constants: SrcConstants,
     ) -> Result<Self, SrcLayerError> {
-        let neurons = usize::from(synapses.neurons());
-        if gains.len() != neurons || biases.len() != neurons {
+        if neurons.len() != usize::from(synapses.neurons()) {
             return Err(SrcLayerError::Length);
         }
         let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep } = constants;
@@ -87,7 +101,7 @@ impl<'m> SrcLayer<'m> {
         if loss <= 0 || !gate.contains(&z_s_hyp) || !gate.contains(&z_s_dep) || sum > COEFFICIENT_LIMIT {
             return Err(SrcLayerError::Constants);
         }
-        Ok(Self { synapses, gains, biases, constants })
+        Ok(Self { synapses, neurons, constants })
     }
 
     /// The synapses from the layer's inputs to its neurons.
@@ -95,9 +109,9 @@ impl<'m> SrcLayer<'m> {
         &self.synapses
     }
 
-    /// b_h per neuron, in bits of [`TanhArgument`].
-    pub const fn biases(&self) -> &'m [i32] {
-        self.biases
+    /// The constants of each neuron.
+    pub const fn neurons(&self) -> &'m [NeuronConstants] {
+        self.neurons
     }
 
     /// The constants of the layer's cells.
@@ -116,62 +130,60 @@ impl<'m> SrcLayer<'m> {
         spikes.clear();
         let [rho, r, r_s] =
             [self.constants.rho, self.constants.r, self.constants.r_s].map(|c| i32::from(c.to_bits()));
-        let SrcConstants { loss, z_s_hyp, z_s_dep, .. } = self.constants;
-        let constants = self.gains.iter().zip(self.biases);
-        let membranes = states.membranes.iter_mut().zip(states.recoveries.iter_mut());
-        let neurons = states.currents.iter_mut().zip(membranes).zip(constants);
-        for (neuron, ((current, (membrane, recovery)), (&gain, &bias))) in (0u16..).zip(neurons) {
+        let [z_s_hyp, z_s_dep] = [self.constants.z_s_hyp, self.constants.z_s_dep].map(Gate::to_bits);
+        let kept = kept(self.constants.loss);
+        let neurons = states.currents.iter_mut().zip(states.potentials.iter_mut()).zip(self.neurons);
+        for (neuron, ((current, potentials), &[gain, bias])) in neurons.enumerate() {
             let i = current.to_bits().clamp(-CURRENT_LIMIT, CURRENT_LIMIT - 1);
-            let h = i32::from(membrane.to_bits());
-            let h_s = i32::from(recovery.to_bits());
+            let h = i32::from(potentials.h.to_bits());
+            let h_s = i32::from(potentials.h_s.to_bits());
 
-            let x = tanh(scaled(i, CurrentGain::from_bits(gain)));
-            // |sum| <= 31 * 2^11 * 2^15 + 2^11 < 2^31, by COEFFICIENT_LIMIT; Q26 becomes Q14.
-            let sum = rho * i32::from(x.to_bits()) + r * h + r_s * h_s + (1 << 11);
-            let next = tanh(TanhArgument::from_bits((sum >> 12).saturating_add(bias)));
+            let x = tanh_from(scaled(i, gain) + END);
+            // |sum| <= 23 * 2^11 * 2^15 + 2^29 < 2^31, by COEFFICIENT_LIMIT; Q26 becomes Q14, rounded down.
+            let sum = rho * x + r * h + r_s * h_s + (END << 12);
+            let next = tanh_from((sum >> 12).saturating_add(bias));
 
             let z_s = if next > HALF { z_s_dep } else { z_s_hyp };
             // |h_s - h| < 2^16 and z_s <= 2^15: the product fits 32 bits.
-            let next_h_s = h + ((z_s.to_bits() * (h_s - h) + (1 << 14)) >> 15);
+            let next_h_s = h + ((z_s * (h_s - h) + (1 << 14)) >> 15);
 
-            *current = Current::from_bits(leak(i, loss));
-            *membrane = next;
-            *recovery = Membrane::from_bits(next_h_s as i16);
-            let value = graded(next);
-            if value > 0 {
-                let _ = spikes.push(Spike::new(neuron, value));
+            *current = Current::from_bits(leak(i, kept));
+            *potentials =
+                Potentials { h: Membrane::from_bits(next as i16), h_s: Membrane::from_bits(next_h_s as i16) };
+            if next >= SMALLEST {
+                let _ = spikes.push(Spike::new(neuron as u16, graded(next)));
             }
         }
     }
 }
 
-/// Where z_s switches (Eq. 3c).
-const HALF: Membrane = Membrane::from_bits(1 << 14);
+/// Bits of h above which z_s switches (Eq. 3c).
+const HALF: i32 = 1 << 14;
+/// Bits of the least h that makes a spike: half of 1/256.
+const SMALLEST: i32 = 64;
 
-/// i / ρ, rounded down. With |i| <= 2^27 the shift by 4 fits; then Q8+4 times Q31+3 is Q14 in the upper word.
+/// Bits of i / ρ as a [`crate::formats::TanhArgument`], rounded down. With |i| <= 2^27 the shift by 4 fits; then
+/// Q8+4 times Q31+3 is Q14 in the upper word, within ±2^30.
 #[inline]
-fn scaled(i: i32, gain: CurrentGain) -> TanhArgument {
-    TanhArgument::from_bits(((i64::from(i << 4) * i64::from(gain.to_bits())) >> 32) as i32)
+fn scaled(i: i32, gain: i32) -> i32 {
+    ((i64::from(i << 4) * i64::from(gain)) >> 32) as i32
 }
 
-/// ReLU(h), rounded to the nearest 1/256 and at most 255/256 (Eq. 3f).
+/// ReLU(h) of h from [`SMALLEST`] bits on, rounded to the nearest 1/256 and at most 255/256 (Eq. 3f).
 #[inline]
-fn graded(h: Membrane) -> SpikeValue {
-    SpikeValue::from_bits(((i32::from(h.to_bits()) + 64) >> 7).clamp(0, 255) as u8)
+fn graded(h: i32) -> SpikeValue {
+    SpikeValue::from_bits(((h + 64) >> 7).min(255) as u8)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::formats::{CurrentGain, TanhArgument};
     use crate::reference::{self, Cell};
     use heapless::Vec;
 
     fn constants() -> SrcConstants {
         Cell::PAPER.to_fixed()
-    }
-
-    fn layer<'m>(synapses: Synapses<'m>, gains: &'m [i32], biases: &'m [i32]) -> SrcLayer<'m> {
-        SrcLayer::new(synapses, gains, biases, constants()).unwrap()
     }
 
     /// One step from equal states, over a grid of states, currents and biases.
@@ -180,11 +192,12 @@ mod tests {
         let weights = [0i8; 4];
         let synapses = Synapses::new(&weights, 1, 1).unwrap();
         let scale = 0.01f64;
-        let gain = [CurrentGain::from_num(8.0 * scale / 3.0).to_bits()];
+        let gain = CurrentGain::from_num(8.0 * scale / 3.0).to_bits();
         let (mut worst_h, mut worst_h_s) = (0.0f64, 0.0f64);
         for bias in [-8.0, -6.0, -5.0, -4.0, 0.0] {
-            let bias = [TanhArgument::from_num(bias).to_bits()];
-            let layer = layer(synapses, &gain, &bias);
+            let bias = TanhArgument::from_num(bias);
+            let neurons = [[gain, bias.to_bits()]];
+            let layer = SrcLayer::new(synapses, &neurons, constants()).unwrap();
             for step in 0..200_000u32 {
                 // A low-discrepancy walk through the cube of states.
                 let unit = |k: u32| f64::from(step.wrapping_mul(k) >> 8) / f64::from(1 << 24);
@@ -196,20 +209,16 @@ mod tests {
                     i.to_num::<f64>() * scale,
                     h.to_num(),
                     h_s.to_num(),
-                    TanhArgument::from_bits(bias[0]).to_num(),
+                    bias.to_num(),
                 );
-                let (mut currents, mut membranes, mut recoveries) = ([i], [h], [h_s]);
+                let (mut currents, mut potentials) = ([i], [Potentials { h, h_s }]);
                 let mut spikes = Vec::<Spike, 1>::new();
-                let mut states = SrcStates {
-                    currents: &mut currents,
-                    membranes: &mut membranes,
-                    recoveries: &mut recoveries,
-                };
+                let mut states = SrcStates { currents: &mut currents, potentials: &mut potentials };
                 layer.update(&mut states, &mut spikes);
-                let h_error = (membranes[0].to_num::<f64>() - twin.h).abs();
+                let h_error = (potentials[0].h.to_num::<f64>() - twin.h).abs();
                 worst_h = worst_h.max(h_error);
                 if (twin.h - 0.5).abs() > 6e-4 {
-                    worst_h_s = worst_h_s.max((recoveries[0].to_num::<f64>() - twin.h_s).abs());
+                    worst_h_s = worst_h_s.max((potentials[0].h_s.to_num::<f64>() - twin.h_s).abs());
                 }
                 let s = spikes.first().map_or(0.0, |s| s.value().to_num());
                 assert!((s - twin.h.max(0.0)).abs() <= 1.0 / 256.0 + 6e-4, "s {s} of h {}", twin.h);
@@ -231,18 +240,20 @@ mod tests {
             z_s_dep: Gate::ONE,
             loss: Loss::MAX,
         };
-        for constants in [most(15, -12), most(-15, 12), most(12, 15)] {
+        for constants in [most(15, -4), most(-15, 4), most(4, 15)] {
             for gain in [0, i32::MAX] {
                 for bias in [i32::MIN, 0, i32::MAX] {
-                    let (gains, biases) = ([gain], [bias]);
-                    let layer = SrcLayer::new(synapses, &gains, &biases, constants).unwrap();
+                    let neurons = [[gain, bias]];
+                    let layer = SrcLayer::new(synapses, &neurons, constants).unwrap();
                     for i in [i32::MIN + 1, -(1 << 30), 0, 1 << 30, i32::MAX] {
                         for h in [-32767, 32767] {
                             for h_s in [-32767, 32767] {
                                 let mut states = SrcStates {
                                     currents: &mut [Current::from_bits(i)],
-                                    membranes: &mut [Membrane::from_bits(h)],
-                                    recoveries: &mut [Membrane::from_bits(h_s)],
+                                    potentials: &mut [Potentials {
+                                        h: Membrane::from_bits(h),
+                                        h_s: Membrane::from_bits(h_s),
+                                    }],
                                 };
                                 layer.update(&mut states, &mut Vec::<Spike, 1>::new());
                             }
@@ -257,7 +268,7 @@ mod tests {
     fn constants_out_of_range_are_refused() {
         let weights = [0i8; 4];
         let synapses = Synapses::new(&weights, 1, 1).unwrap();
-        let refused = |constants| SrcLayer::new(synapses, &[0], &[0], constants).unwrap_err();
+        let refused = |constants| SrcLayer::new(synapses, &[[0; 2]], constants).unwrap_err();
         let paper = constants();
         for bad in [
             SrcConstants { loss: Loss::ZERO, ..paper },
@@ -267,12 +278,12 @@ mod tests {
         ] {
             assert_eq!(refused(bad), SrcLayerError::Constants);
         }
-        assert_eq!(SrcLayer::new(synapses, &[0, 0], &[0], paper).unwrap_err(), SrcLayerError::Length);
+        assert_eq!(SrcLayer::new(synapses, &[[0; 2]; 2], paper).unwrap_err(), SrcLayerError::Length);
     }
 
     #[test]
     fn graded_spikes_round_to_nearest() {
-        let value = |bits| graded(Membrane::from_bits(bits)).to_bits();
-        assert_eq!([-32767, -1, 0, 63, 64, 16384, 32767].map(value), [0, 0, 0, 0, 1, 128, 255]);
+        assert_eq!([64, 191, 192, 16384, 32767].map(|h| graded(h).to_bits()), [1, 1, 2, 128, 255]);
+        assert_eq!(SMALLEST, 64, "what is below would round to 0");
     }
 }

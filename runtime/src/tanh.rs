@@ -2,19 +2,14 @@
 
 use crate::formats::{Membrane, TanhArgument};
 
-/// A straight piece of tanh, 1/32 wide: its value at the left end and its rise to the right end, in Q15.
-#[derive(Clone, Copy, Debug)]
-struct Segment {
-    left: i16,
-    rise: i16,
-}
-
+// SEGMENTS: straight pieces of tanh, 1/32 wide, one word each. In Q15, the upper half is the value at the left end,
+// and the lower the rise to the right end.
 include!(concat!(env!("OUT_DIR"), "/tanh_table.rs"));
 
 /// Bits of an argument's fraction inside a segment: 14 of the format less 5 of the segment.
 const INSIDE: u32 = 9;
 /// Bits of 8 in Q14, where the table ends and tanh is 1 within half an LSB of Q15.
-const END: i32 = 8 << 14;
+pub(crate) const END: i32 = 8 << 14;
 
 /// tanh of any argument, by linear interpolation between 512 exact values on [-8, 8).
 ///
@@ -22,12 +17,20 @@ const END: i32 = 8 << 14;
 /// all arguments. tanh(0) is exactly 0; ±1 comes out as ±32767/32768.
 #[inline]
 pub fn tanh(argument: TanhArgument) -> Membrane {
-    let offset = (argument.to_bits().clamp(-END, END - 1) + END) as u32;
+    Membrane::from_bits(tanh_from(argument.to_bits().saturating_add(END)) as i16)
+}
+
+/// Bits of tanh in Q15, of an argument counted in Q14 from the table's start at -8: a kernel adds that [`END`] where
+/// it costs nothing.
+#[inline]
+pub(crate) fn tanh_from(start: i32) -> i32 {
+    let offset = start.clamp(0, 2 * END - 1);
     // The mask changes nothing; it shows the compiler that the index fits.
     let segment = SEGMENTS[(offset >> INSIDE) as usize & (SEGMENTS.len() - 1)];
-    let inside = (offset & ((1 << INSIDE) - 1)) as i32;
-    let rise = (i32::from(segment.rise) * inside + (1 << (INSIDE - 1))) >> INSIDE;
-    Membrane::from_bits((i32::from(segment.left) + rise) as i16)
+    let rise = i32::from(segment as i16);
+    let inside = offset & ((1 << INSIDE) - 1);
+    // The rise in the lower half of the segment makes 1/64 LSB of the result at most.
+    ((segment >> (16 - INSIDE)) + rise * inside + (1 << (INSIDE - 1))) >> INSIDE
 }
 
 #[cfg(test)]

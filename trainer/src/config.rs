@@ -5,10 +5,12 @@ use crate::kernel::backward::Flow;
 use crate::network::Architecture;
 use crate::readout::ReadoutConfig;
 use crate::src_layer::SrcCell;
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use spikelet_runtime::encode::{Encoder, Gain, LatencyCode, RateCode};
 use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH};
+use std::fs;
+use std::path::Path;
 
 /// How pixels become spikes (paper, section 4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -83,6 +85,16 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Reads a config; settings that the file leaves out are the default's.
+    ///
+    /// # Errors
+    /// One sentence if there is none, or if it is none.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read the config {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no valid config", path.display()))
+    }
+
     /// The constants of a coding: latency-coded inputs are so few that the paper lets them leak slower.
     pub fn set_coding(&mut self, coding: Coding) {
         self.coding = coding;

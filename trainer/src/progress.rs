@@ -14,6 +14,17 @@ pub fn bar(name: &str, length: usize, unit: &str) -> ProgressBar {
     bar
 }
 
+/// Something moving behind `name`, for work of unknown length.
+pub fn waiting(name: &str) -> ProgressBar {
+    let style =
+        ProgressStyle::with_template("{prefix} {spinner} {elapsed}").expect("the template is well formed");
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    bar.set_style(style);
+    bar.set_prefix(name.to_owned());
+    bar.enable_steady_tick(Duration::from_millis(200));
+    bar
+}
+
 /// A line on stderr, above `bar` where that is shown.
 pub fn line(bar: &ProgressBar, text: &str) {
     if bar.is_hidden() {

@@ -5,8 +5,8 @@ use rayon::prelude::*;
 use serde::Serialize;
 use spikelet_export::ModelFile;
 use spikelet_runtime::encode::evaluation_stream;
-use spikelet_runtime::formats::{Current, Membrane, Score};
-use spikelet_runtime::{MAX_WIDTH, MemoryView, Need, Network, Spike};
+use spikelet_runtime::formats::{Current, Score};
+use spikelet_runtime::{MAX_WIDTH, MemoryView, Need, Network, Potentials, Spike};
 
 /// What a network says of one sample; equal on host and device in every bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,8 +34,7 @@ pub struct Simulation {
 #[derive(Debug)]
 pub struct HostMemory {
     currents: Vec<Current>,
-    membranes: Vec<Membrane>,
-    recoveries: Vec<Membrane>,
+    potentials: Vec<Potentials>,
     spikes: Box<heapless::Vec<Spike, MAX_WIDTH>>,
     scores: Vec<Score>,
     sums: Vec<u32>,
@@ -46,8 +45,7 @@ impl HostMemory {
     pub fn new(need: Need) -> Self {
         Self {
             currents: vec![Current::ZERO; need.neurons],
-            membranes: vec![Membrane::ZERO; need.neurons],
-            recoveries: vec![Membrane::ZERO; need.neurons],
+            potentials: vec![Potentials::REST; need.neurons],
             spikes: Box::default(),
             scores: vec![Score::ZERO; need.classes],
             sums: vec![0; need.classes],
@@ -58,8 +56,7 @@ impl HostMemory {
     pub fn view(&mut self) -> MemoryView<'_> {
         MemoryView {
             currents: &mut self.currents,
-            membranes: &mut self.membranes,
-            recoveries: &mut self.recoveries,
+            potentials: &mut self.potentials,
             spikes: &mut *self.spikes,
             scores: &mut self.scores,
             sums: &mut self.sums,

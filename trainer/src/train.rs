@@ -94,6 +94,14 @@ pub fn train(config: &Config, data: &Dataset, out: &Path, resume: bool) -> Resul
     run.finish(data)
 }
 
+/// The config of the run in the folder `out`.
+///
+/// # Errors
+/// One sentence if there is none, or if it is damaged.
+pub fn read_config(out: &Path) -> Result<Config> {
+    Config::read(&out.join("config.json"))
+}
+
 /// Indices of the training and the validation images: a seeded 90/10 split, or as the config says.
 fn split(config: &Config, data: &Dataset) -> (Vec<usize>, Vec<usize>) {
     let mut all: Vec<usize> = (0..data.train.len()).collect();

@@ -1,11 +1,9 @@
 //! Frames: postcard, CRC-32, COBS, and a zero at the end.
 
-use crc::{CRC_32_ISO_HDLC, Crc, Table};
+use crate::crc::CRC_32;
 use postcard::ser_flavors::crc::CrcModifier;
 use postcard::ser_flavors::{Cobs, Slice};
 use serde::{Deserialize, Serialize};
-
-static CRC_32: Crc<u32, Table<1>> = Crc::<u32, Table<1>>::new(&CRC_32_ISO_HDLC);
 
 /// Why a frame is no message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -47,7 +47,7 @@ struct Layer {
     inputs: u16,
     neurons: u16,
     bits: u8,
-    /// Flash: weights, gains and biases.
+    /// Flash: weights and constants of neurons.
     bytes: usize,
     zero_weights: usize,
     alpha: f64,
@@ -67,7 +67,8 @@ fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
     let layers = file.model().layers().iter().zip(&header.layers).map(|(layer, head)| {
         let synapses = layer.synapses();
         let rows = || (0..synapses.inputs()).filter_map(|input| synapses.row(input));
-        let biases = || layer.biases().iter().map(|&bits| TanhArgument::from_bits(bits).to_num::<f64>());
+        let biases =
+            || layer.neurons().iter().map(|&[_, bias]| TanhArgument::from_bits(bias).to_num::<f64>());
         Layer {
             cell: "SRC",
             inputs: synapses.inputs(),

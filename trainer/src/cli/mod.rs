@@ -1,7 +1,7 @@
 //! Command line: one module per command.
 
 mod data;
-//TMP mod demo;
+mod demo;
 mod eval;
 mod export;
 mod inspect;
@@ -25,8 +25,8 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    //TMP     /// Train, quantise, flash and run: the whole path on the built-in data.
-    //TMP     Demo(demo::DemoArgs),
+    /// Train, quantise, flash and run: the whole path on the built-in data.
+    Demo(demo::DemoArgs),
     /// List, check and show data sets.
     Data(data::DataArgs),
     /// Train a network.
@@ -48,7 +48,7 @@ impl Cli {
     /// One sentence that says what is wrong and what to do.
     pub fn run(self) -> anyhow::Result<()> {
         match self.command {
-            //TMP             Command::Demo(args) => demo::run(args, self.json),
+            Command::Demo(args) => demo::run(args, self.json),
             Command::Data(args) => data::run(args, self.json),
             Command::Train(args) => train::run(args, self.json),
             Command::Eval(args) => eval::run(args, self.json),

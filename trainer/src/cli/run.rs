@@ -70,8 +70,22 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
     let data = args.images.load(file.header()?.provenance.data)?;
     model::check_fit(&file, &data)?;
     let images = model::first(&data.test, Some(args.samples))?;
-    let run = run_on_board(args.board, &args.model, &file, data.name, &images, args.input)?;
+    let firmware = build(args.board, &args.model)?;
+    let run = run_on_board(args.board, &firmware, &file, data.name, &images, args.input)?;
     show::show(json, &run, print)?;
+    ensure_equal(&run)
+}
+
+/// Builds the firmware with a model in it.
+pub fn build(board: Board, model: &Path) -> anyhow::Result<Firmware> {
+    let waiting = progress::waiting("building the firmware");
+    let firmware = device::build(board, model, FirmwareOptions::default());
+    waiting.finish_and_clear();
+    firmware
+}
+
+/// Refuses a run in which the board said anything else than the host.
+pub fn ensure_equal(run: &BoardRun) -> anyhow::Result<()> {
     ensure!(
         run.equal == run.samples,
         "the board and the host differ: this is a fault in Spikelet, please report it"
@@ -79,21 +93,18 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the firmware, boots it, shows it the images, and compares with the host.
+/// Boots a board, shows it the images, and compares with the host.
 pub fn run_on_board(
     board: Board,
-    path: &Path,
+    firmware: &Firmware,
     file: &ModelFile<'_>,
     dataset: DatasetName,
     images: &Images,
     input: InputKind,
 ) -> anyhow::Result<BoardRun> {
-    let waiting = progress::bar("building the firmware", 0, "");
-    let firmware = device::build(board, path, FirmwareOptions::default())?;
-    waiting.finish_and_clear();
     let (mut qemu, mut client) = Qemu::start(board, &firmware.elf)?;
     let hello = client.hello().context("the board does not greet back")?;
-    ensure!(hello.model == file.id(), "the board runs another model than {}", path.display());
+    ensure!(hello.model == file.id(), "the board runs another model than the host");
 
     let bar = progress::bar(&board.to_string(), images.len(), "samples");
     let start = Instant::now();
@@ -109,7 +120,7 @@ pub fn run_on_board(
     let costs = measure(&mut client, board, file, MEASURED_SPIKES)?;
     client.shutdown()?;
     ensure!(qemu.wait()?.success(), "the board ended with a failing status: {}", qemu.words());
-    Ok(compare(board, file, dataset, images, input, &device, &firmware, costs, seconds))
+    Ok(compare(board, file, dataset, images, input, &device, firmware, costs, seconds))
 }
 
 #[allow(clippy::too_many_arguments, reason = "each is one of the result's sources, and this is called once")]

@@ -4,7 +4,7 @@ use super::show;
 use crate::config::{Coding, Config, parse_layers};
 use crate::data::{self, DatasetName};
 use crate::train::{self, RunResult};
-use anyhow::{Context, bail};
+use anyhow::bail;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -84,7 +84,7 @@ impl TrainArgs {
         }
         let mut config = match &self.config {
             None => Config::default(),
-            Some(path) => read_config(path)?,
+            Some(path) => Config::read(path)?,
         };
         if let Some(coding) = self.coding {
             config.set_coding(coding);
@@ -128,14 +128,8 @@ impl TrainArgs {
                 "--resume goes on with the settings of the run: leave out all options but --out, --data and --threads"
             );
         }
-        read_config(&out.join("config.json"))
+        train::read_config(out)
     }
-}
-
-fn read_config(path: &Path) -> anyhow::Result<Config> {
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the config {}", path.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is no valid config", path.display()))
 }
 
 fn print(result: &RunResult, out: &Path) {

@@ -86,14 +86,14 @@ fn sizes(elf: &Path) -> Result<(u64, u64)> {
     let file = object::File::parse(&*bytes).with_context(|| format!("{} is no ELF file", elf.display()))?;
     let (mut flash, mut ram) = (0, 0);
     for section in file.sections() {
-        let SectionFlags::Elf { sh_flags } = section.flags() else {
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else {
             continue;
         };
-        if sh_flags & u64::from(SHF_ALLOC) == 0 {
+        if !sh_flags.contains(SHF_ALLOC) {
             continue;
         }
         let stored = section.kind() != SectionKind::UninitializedData;
-        let variable = sh_flags & u64::from(SHF_WRITE) != 0;
+        let variable = sh_flags.contains(SHF_WRITE);
         flash += if stored { section.size() } else { 0 };
         ram += if variable { section.size() } else { 0 };
     }
