@@ -7,7 +7,7 @@ use spikelet_export::ModelFile;
 use spikelet_export::link::{
     self, FrameError, Hello, Inferred, LinkError, Measured, Receiver, Reply, ReplyBody, Request, RequestBody,
 };
-use spikelet_runtime::{Network, Need};
+use spikelet_runtime::{Need, Network};
 
 /// Memory that the application uses but does not own.
 #[derive(Debug)]
@@ -211,7 +211,13 @@ impl Answerer<'_, '_> {
         Inferred {
             class: self.network.class(),
             steps,
-            scores: self.network.scores().iter().map(|score| score.to_bits()).take(link::MAX_CLASSES).collect(),
+            scores: self
+                .network
+                .scores()
+                .iter()
+                .map(|score| score.to_bits())
+                .take(link::MAX_CLASSES)
+                .collect(),
             spike_counts: self.network.spike_counts().iter().copied().collect(),
             ticks,
             ticks_encoding,

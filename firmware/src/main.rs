@@ -63,7 +63,10 @@ fn panic(_: &PanicInfo<'_>) -> ! {
 }
 
 #[exception]
-#[allow(unsafe_code, reason = "cortex-m-rt asks for it: after a fault nothing can be relied on, and this only ends")]
+#[allow(
+    unsafe_code,
+    reason = "cortex-m-rt asks for it: after a fault nothing can be relied on, and this only ends"
+)]
 unsafe fn HardFault(_: &ExceptionFrame) -> ! {
     defmt::error!("hard fault");
     board::exit(false)

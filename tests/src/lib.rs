@@ -1,1 +1,171 @@
-//! Stub.
+//! What the integration tests share: models of random weights, quickly trained ones, and the command itself.
+
+use spikelet::config::Config;
+use spikelet::data::{self, Dataset, DatasetName};
+use spikelet::deploy::{self, Measured};
+use spikelet::device::{self, Board, Client, Firmware, FirmwareOptions, Qemu};
+use spikelet::train;
+use spikelet_export::quantise::{FloatCell, FloatLayer, quantise};
+use spikelet_export::{
+    AlignedBytes, EncoderHeader, Header, LayerHeader, Provenance, ReadoutHeader, write_model,
+};
+use spikelet_runtime::encode::Gain;
+use spikelet_runtime::formats::{Loss, Score};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// The paper's cell.
+pub const CELL: FloatCell = FloatCell { alpha: 0.9, rho: 3.0, r: 2.0, r_s: -7.0, z_s_hyp: 0.9, z_s_dep: 0.0 };
+
+/// Random numbers for tests: a counter through the finaliser of splitmix64.
+#[derive(Clone, Debug)]
+pub struct Noise(pub u64);
+
+impl Noise {
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// Uniform in `least..most`.
+    pub fn within(&mut self, least: f64, most: f64) -> f64 {
+        least + (most - least) * (self.bits() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
+    /// Uniform below `end`.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.bits() % end as u64) as usize
+    }
+}
+
+/// A rate-coded model of random weights, strong enough that every layer spikes: `widths` are the inputs, which must be
+/// a square number, and the neurons of each layer.
+pub fn random_model(widths: &[u16], steps: u16, encoder: EncoderHeader, seed: u64) -> AlignedBytes {
+    let mut noise = Noise(seed);
+    let side = widths[0].isqrt();
+    assert_eq!(side * side, widths[0], "the input is a square image");
+    let mut layers = Vec::new();
+    let mut blocks = Vec::new();
+    for pair in widths.windows(2) {
+        let (inputs, neurons) = (usize::from(pair[0]), usize::from(pair[1]));
+        let most = 24.0 / (inputs as f64).sqrt();
+        let weight: Vec<f32> =
+            (0..inputs * neurons).map(|_| noise.within(-0.6 * most, most) as f32).collect();
+        let bias: Vec<f32> = (0..neurons).map(|_| noise.within(-6.5, -4.0) as f32).collect();
+        let layer = quantise(&FloatLayer { weight: &weight, bias: &bias, cell: CELL }).unwrap();
+        layers.push(LayerHeader { neurons: layer.neurons, bits: 8, cell: layer.constants.into() });
+        blocks.push(layer.blocks);
+    }
+    let header = Header {
+        width: side,
+        height: side,
+        channels: 1,
+        classes: 10,
+        steps,
+        encoder,
+        readout: ReadoutHeader {
+            loss: Loss::from_num(0.01).to_bits(),
+            excite: Score::ONE.to_bits(),
+            inhibit: Score::from_num(-0.1).to_bits(),
+        },
+        layers: layers.into_iter().collect(),
+        provenance: Provenance { data: "random", tool: "spikelet-tests", ..Default::default() },
+    };
+    write_model(&header, &blocks).unwrap()
+}
+
+/// The paper's rate code.
+pub fn rate() -> EncoderHeader {
+    EncoderHeader::Rate { gain: Gain::from_num(0.25).to_bits(), seed: 5 }
+}
+
+/// The folder with the real data sets, if `SPIKELET_DATA` names one that holds MNIST.
+pub fn real_data() -> Option<PathBuf> {
+    let folder = data::default_folder();
+    folder.join("mnist/train-images-idx3-ubyte.gz").is_file().then_some(folder)
+}
+
+/// Loads a data set; `None`, and a line about it, if it is not on this machine.
+pub fn load(name: DatasetName) -> Option<Dataset> {
+    if name.source().is_some() && real_data().is_none() {
+        eprintln!("skipped: {name} is not here; name its folder in SPIKELET_DATA");
+        return None;
+    }
+    Some(data::load(name, None).unwrap())
+}
+
+/// A network trained for a moment on a few thousand images, quantised: good enough that its spikes mean something.
+pub fn trained_model(data: &Dataset, layers: &[usize], steps: usize, samples: usize) -> AlignedBytes {
+    let config = Config {
+        dataset: data.name,
+        layers: layers.to_vec(),
+        steps,
+        epochs: 1,
+        train_samples: Some(samples),
+        ..Config::default()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    train::train(&config, data, &out, false).unwrap();
+    let trained = deploy::open_run(&out).unwrap();
+    deploy::quantise_network(&trained).unwrap().model(&config, &data.test, Measured::default()).unwrap()
+}
+
+/// The board that QEMU tests run on.
+pub const BOARD: Board = Board::Mps2An386;
+
+/// Builds the firmware with a model. Builds of one process wait for each other; their crates are compiled once.
+pub fn firmware(model: &[u8], features: &[&str]) -> (tempfile::TempDir, Firmware) {
+    static BUILDING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    let building = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.spk");
+    std::fs::write(&path, model).unwrap();
+    let mut firmware = device::build(BOARD, &path, FirmwareOptions { features, target_dir: None }).unwrap();
+    // The next build writes the same file.
+    let elf = folder.path().join("firmware.elf");
+    std::fs::copy(&firmware.elf, &elf).unwrap();
+    firmware.elf = elf;
+    drop(building);
+    (folder, firmware)
+}
+
+/// A running board.
+#[derive(Debug)]
+pub struct Booted {
+    /// The emulation.
+    pub qemu: Qemu,
+    /// The way to talk to it.
+    pub client: Client<UnixStream>,
+    /// What it runs.
+    pub firmware: Firmware,
+    _folder: tempfile::TempDir,
+}
+
+/// Boots a board with a model.
+pub fn boot(model: &[u8]) -> Booted {
+    let (folder, firmware) = firmware(model, &[]);
+    let (qemu, client) = Qemu::start(BOARD, &firmware.elf).unwrap();
+    Booted { qemu, client, firmware, _folder: folder }
+}
+
+/// The repository's folder.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+/// The command `spikelet`, built as the tests are.
+pub fn spikelet() -> assert_cmd::Command {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    let binary = BINARY.get_or_init(|| {
+        let build = escargot::CargoBuild::new().manifest_path(root().join("Cargo.toml"));
+        build.arg("--workspace").bin("spikelet").run().unwrap().path().to_owned()
+    });
+    let mut command = assert_cmd::Command::new(binary);
+    command.env("SPIKELET_FIRMWARE", root().join("firmware"));
+    command
+}

@@ -6,7 +6,8 @@
 //! | `layers.L.bias` | `[neurons]` | b_h before its upper bound is applied |
 //! | `adam.mean.…`, `adam.square.…` | as the parameter, but weights `[inputs, neurons]` | in `last.safetensors` only |
 //!
-//! The file's metadata holds the run's config, and for `last.safetensors` where the training stands. One file holds all that a
+//! The file's metadata has one entry, `spikelet`: JSON with the run's `config`, and in `last.safetensors` its `progress`,
+//! where the training stands. (One entry, since the format writes several in no fixed order.) One file holds all that a
 //! training needs to go on, and it is replaced in one step, so it can never be half of one epoch and half of the next.
 
 use crate::config::Config;
@@ -33,6 +34,17 @@ pub struct Progress {
     pub best_accuracy: f64,
     /// Its cross-entropy, which decides between equal accuracies.
     pub best_loss: f64,
+}
+
+/// The metadata entry, as JSON.
+const METADATA: &str = "spikelet";
+
+/// What is in it.
+#[derive(Serialize, Deserialize)]
+struct Metadata<C> {
+    config: C,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    progress: Option<Progress>,
 }
 
 /// Numbers under a name, with a shape.
@@ -65,9 +77,9 @@ pub fn save(
         tensors.push(Named::new(format!("layers.{index}.weight"), vec![neurons, inputs], &weight));
         tensors.push(Named::new(format!("layers.{index}.bias"), vec![neurons], &layer.bias.to_vec1()?));
     }
-    let mut metadata = HashMap::from([("config".to_owned(), serde_json::to_string(config)?)]);
-    if let Some((adam, progress)) = training {
-        metadata.insert("progress".to_owned(), serde_json::to_string(progress)?);
+    let metadata = Metadata { config, progress: training.map(|(_, progress)| progress.clone()) };
+    let metadata = HashMap::from([(METADATA.to_owned(), serde_json::to_string(&metadata)?)]);
+    if let Some((adam, _)) = training {
         for parameter in adam.parameters() {
             let shape = parameter.value.dims().to_vec();
             let (mean, square) = (&parameter.mean, &parameter.square);
@@ -89,7 +101,11 @@ pub fn save(
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let write = || -> std::io::Result<()> {
-        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        let mut builder = tempfile::Builder::new();
+        // Readable as any new file is; temporary ones are private by default.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let mut file = builder.tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().sync_all()?;
         file.persist(path)?;
@@ -97,6 +113,9 @@ pub fn write_atomically(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     };
     write().with_context(|| format!("cannot write {}", path.display()))
 }
+
+/// A parameter's two moments in Adam: mean and square.
+pub type Moments = (Vec<f32>, Vec<f32>);
 
 /// A checkpoint as it was read.
 #[derive(Debug)]
@@ -106,7 +125,7 @@ pub struct Checkpoint {
     /// The network.
     pub network: Network<f32>,
     /// The optimiser's steps and moments and where the training stands; only in `last.safetensors`.
-    pub training: Option<(Progress, Vec<(Vec<f32>, Vec<f32>)>)>,
+    pub training: Option<(Progress, Vec<Moments>)>,
 }
 
 /// Reads a checkpoint of a network with `classes` classes.
@@ -121,9 +140,9 @@ pub fn load(path: &Path, classes: usize) -> anyhow::Result<Checkpoint> {
 
 fn read(bytes: &[u8], classes: usize) -> anyhow::Result<Checkpoint> {
     let (_, metadata) = SafeTensors::read_metadata(bytes)?;
-    let metadata = metadata.metadata().as_ref();
-    let text = |key: &str| metadata.and_then(|metadata| metadata.get(key));
-    let config: Config = serde_json::from_str(text("config").ok_or_else(|| anyhow!("it holds no config"))?)?;
+    let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
+    let text = text.ok_or_else(|| anyhow!("it holds no config"))?;
+    let Metadata { config, progress } = serde_json::from_str::<Metadata<Config>>(text)?;
     let tensors = SafeTensors::deserialize(bytes)?;
     let numbers = |name: &str, shape: &[usize]| -> anyhow::Result<Vec<f32>> {
         let tensor = tensors.tensor(name).map_err(|_| anyhow!("tensor {name} is missing"))?;
@@ -146,7 +165,7 @@ fn read(bytes: &[u8], classes: usize) -> anyhow::Result<Checkpoint> {
         layers.push(Parameters::new(weight.flatten_all()?.to_vec1::<f32>()?, inputs, bias)?);
     }
     let network = Network::from_parameters(config.architecture(classes), layers);
-    let training = match text("progress") {
+    let training = match progress {
         None => None,
         Some(progress) => {
             let moments = network.named().into_iter().map(|(name, value)| {
@@ -156,7 +175,7 @@ fn read(bytes: &[u8], classes: usize) -> anyhow::Result<Checkpoint> {
                     numbers(&format!("adam.square.{name}"), shape)?,
                 ))
             });
-            Some((serde_json::from_str(progress)?, moments.collect::<anyhow::Result<_>>()?))
+            Some((progress, moments.collect::<anyhow::Result<_>>()?))
         }
     };
     Ok(Checkpoint { config, network, training })

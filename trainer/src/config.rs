@@ -149,7 +149,7 @@ impl Config {
         let validation = self.validation_samples(samples);
         ensure!(
             validation >= 1 && validation < samples,
-            "{samples} training images are too few to keep a share of {} for validation",
+            "{samples} training images are too few to keep a share of {} for validation: raise --train-samples",
             self.validation
         );
         let unit = |value: f64| (0.0..=1.0).contains(&value);

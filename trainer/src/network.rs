@@ -43,7 +43,7 @@ pub struct Network<R> {
 /// What a batch made of a network.
 #[derive(Debug)]
 pub struct Output<R> {
-    /// v[T], `[batch, classes]`.
+    /// `v[T]`, `[batch, classes]`.
     pub scores: Tensor,
     /// The spikes of each layer, per sample.
     pub spikes: Vec<Arc<Vec<Events<R>>>>,

@@ -175,6 +175,6 @@ mod tests {
     #[test]
     fn sums_every_square() {
         let numbers: Vec<f32> = (0..37).map(|k| k as f32).collect();
-        assert_eq!(sum_of_squares(&numbers), (0..37).map(|k| f64::from(k * k)).sum());
+        assert_eq!(sum_of_squares(&numbers), (0..37).map(|k| f64::from(k * k)).sum::<f64>());
     }
 }

@@ -1,7 +1,7 @@
 //! Readout: frozen leaky integrators, one per class (paper, section 4.2), as an operation of candle's graph.
 //!
-//! v_c[t] = α v_c[t-1] + Σ w_cn s_n[t], w_cn being `excite` for the class's own neurons and `inhibit` for all others.
-//! Only v[T] matters, so it is one sum over the spikes, each weighted with α^(T-1-t).
+//! `v_c[t] = α v_c[t-1] + Σ w_cn s_n[t]`, `w_cn` being `excite` for the class's own neurons and `inhibit` for all others.
+//! Only `v[T]` matters, so it is one sum over the spikes, each weighted with α^(T-1-t).
 
 use crate::kernel::{Events, Real};
 use crate::src_layer::{BatchGradient, Slot, Spikes, with_numbers};
@@ -27,7 +27,7 @@ impl Default for ReadoutConfig {
     }
 }
 
-/// Scores v[T] of a batch, `[batch, classes]`.
+/// Scores `v[T]` of a batch, `[batch, classes]`.
 ///
 /// # Errors
 /// If the neurons do not divide evenly between the classes, or `spikes` are the network's input.

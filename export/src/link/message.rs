@@ -64,6 +64,7 @@ pub struct Reply<'a> {
 
 /// The kinds of reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant, reason = "a board has no heap to put the large one on")]
 pub enum ReplyBody<'a> {
     /// To [`RequestBody::Hello`].
     #[serde(borrow)]

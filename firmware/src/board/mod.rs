@@ -4,10 +4,10 @@
 
 #[cfg(feature = "mps2-an386")]
 mod mps2_an386;
-#[cfg(feature = "mps2-an386")]
-pub use mps2_an386::{exit, start};
 #[cfg(all(feature = "mps2-an386", feature = "fault"))]
 pub use mps2_an386::fault;
+#[cfg(feature = "mps2-an386")]
+pub use mps2_an386::{exit, start};
 
 #[cfg(not(feature = "mps2-an386"))]
 compile_error!("choose a board: build with --features mps2-an386");

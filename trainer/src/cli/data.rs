@@ -1,5 +1,6 @@
 //! `spikelet data`: list, check and show data sets.
 
+use super::folder::DataFolder;
 use super::{model, show};
 use crate::data::{self, DatasetName};
 use serde::Serialize;
@@ -16,7 +17,7 @@ enum DataCommand {
     /// List the data sets, and which are there.
     List {
         #[command(flatten)]
-        folder: Folder,
+        folder: DataFolder,
     },
     /// Load a data set, and count its images.
     Check {
@@ -42,24 +43,17 @@ enum DataCommand {
 }
 
 #[derive(Debug, clap::Args)]
-struct Folder {
-    /// Folder with the data sets [default: $SPIKELET_DATA, else the cache folder].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
-}
-
-#[derive(Debug, clap::Args)]
 struct Set {
     /// Data set.
     #[arg(long, default_value_t = DatasetName::Digits)]
     dataset: DatasetName,
     #[command(flatten)]
-    folder: Folder,
+    folder: DataFolder,
 }
 
 impl Set {
     fn load(&self) -> anyhow::Result<data::Dataset> {
-        Ok(data::load(self.dataset, self.folder.data.as_deref())?)
+        self.folder.load(self.dataset)
     }
 }
 
@@ -113,8 +107,8 @@ pub fn run(args: DataArgs, json: bool) -> anyhow::Result<()> {
     }
 }
 
-fn list(folder: &Folder) -> Vec<Listed> {
-    let one = |dataset| match data::load(dataset, folder.data.as_deref()) {
+fn list(folder: &DataFolder) -> Vec<Listed> {
+    let one = |dataset| match folder.load(dataset) {
         Ok(data) => Listed {
             dataset,
             ready: true,

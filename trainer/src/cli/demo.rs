@@ -1,6 +1,7 @@
 //! `spikelet demo`: the whole path, from images to a digit said by a microcontroller.
 
 use super::export::{self, Exported};
+use super::folder::DataFolder;
 use super::run::{self, BoardRun};
 use super::{model, show};
 use crate::config::{Config, parse_layers};
@@ -40,9 +41,8 @@ pub struct DemoArgs {
     /// Folder for all that is made; an interrupted demo goes on there.
     #[arg(long, value_name = "DIR", default_value = "runs/demo")]
     out: PathBuf,
-    /// Folder with the data sets [default: $SPIKELET_DATA, else the cache folder].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    folder: DataFolder,
 }
 
 /// What the demo shows.
@@ -72,7 +72,7 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
         parse_layers(&args.layers).map_err(|error| anyhow::anyhow!("--layers {}: {error}", args.layers))?;
     let config =
         Config { dataset: args.dataset, layers, steps: args.steps, epochs: args.epochs, ..Config::default() };
-    let data = data::load(config.dataset, args.data.as_deref())?;
+    let data = args.folder.load(config.dataset)?;
     let images = model::first(&data.test, Some(args.samples))?;
     let resume = args.out.join("config.json").is_file();
     ensure!(

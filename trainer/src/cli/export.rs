@@ -1,5 +1,6 @@
 //! `spikelet export`: quantise a run and write a model file.
 
+use super::folder::DataFolder;
 use super::{model, show};
 use crate::data;
 use crate::deploy::{self, Measured, Trained};
@@ -28,9 +29,8 @@ pub struct ExportArgs {
     /// Write the model even if a layer never spikes.
     #[arg(long)]
     allow_silent: bool,
-    /// Folder with the data sets [default: $SPIKELET_DATA, else the cache folder].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    folder: DataFolder,
 }
 
 /// What export did.
@@ -73,7 +73,7 @@ pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
         folder.join("model.spk")
     });
     ensure!(!out.is_dir(), "{} is a folder: name a file with --out", out.display());
-    let data = data::load(trained.config.dataset, args.data.as_deref())?;
+    let data = args.folder.load(trained.config.dataset)?;
     let images = model::first(&data.test, args.samples)?;
     let exported = export(&trained, &images, out, args.allow_silent)?;
     show::show(json, &exported, print)

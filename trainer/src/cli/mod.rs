@@ -4,6 +4,7 @@ mod data;
 mod demo;
 mod eval;
 mod export;
+mod folder;
 mod inspect;
 mod model;
 mod run;

@@ -1,11 +1,12 @@
 //! Model files as commands take them.
 
+use super::folder::DataFolder;
 pub use crate::checkpoint::write_atomically;
-use crate::data::{self, Dataset, DatasetName, Images};
+use crate::data::{Dataset, DatasetName, Images};
 use anyhow::{Context, anyhow, bail};
 use clap::ValueEnum;
 use spikelet_export::{AlignedBytes, ModelFile};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Reads a model file; [`open`] checks it.
 pub fn read(path: &Path) -> anyhow::Result<AlignedBytes> {
@@ -27,9 +28,8 @@ pub struct ImagesArgs {
     /// Data set; by default the one the model was trained on.
     #[arg(long)]
     dataset: Option<DatasetName>,
-    /// Folder with the data sets [default: $SPIKELET_DATA, else the cache folder].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    folder: DataFolder,
 }
 
 impl ImagesArgs {
@@ -41,7 +41,7 @@ impl ImagesArgs {
                 anyhow!("the model's data set \"{trained_on}\" is unknown: name one with --dataset")
             })?,
         };
-        Ok(data::load(name, self.data.as_deref())?)
+        self.folder.load(name)
     }
 }
 

@@ -1,8 +1,9 @@
 //! `spikelet train`.
 
+use super::folder::DataFolder;
 use super::show;
 use crate::config::{Coding, Config, parse_layers};
-use crate::data::{self, DatasetName};
+use crate::data::DatasetName;
 use crate::train::{self, RunResult};
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ pub struct TrainArgs {
     #[arg(long)]
     batch: Option<usize>,
     /// Learning rate at the start [default: 0.005].
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     lr: Option<f64>,
     /// Seed of everything random [default: 0].
     #[arg(long)]
@@ -45,9 +46,8 @@ pub struct TrainArgs {
     /// Folder for the run [default: runs/DATASET-LAYERS-STEPS-SEED].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Folder with the data sets [default: $SPIKELET_DATA, else the cache folder].
-    #[arg(long, value_name = "DIR")]
-    data: Option<PathBuf>,
+    #[command(flatten)]
+    folder: DataFolder,
     /// Number of threads [default: as many as cores]. The result does not depend on it.
     #[arg(long)]
     threads: Option<usize>,
@@ -59,7 +59,7 @@ pub fn run(args: TrainArgs, json: bool) -> anyhow::Result<()> {
         let Config { dataset, steps, seed, .. } = config;
         PathBuf::from(format!("runs/{dataset}-{}-T{steps}-seed{seed}", config.shape()))
     });
-    let data = data::load(config.dataset, args.data.as_deref())?;
+    let data = args.folder.load(config.dataset)?;
     train::stop_on_ctrl_c();
     let result = with_threads(args.threads, || train::train(&config, &data, &out, args.resume))?;
     show::show(json, &result, |result| print(result, &out))

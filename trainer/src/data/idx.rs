@@ -120,7 +120,7 @@ mod tests {
     }
 
     fn two_images() -> Vec<u8> {
-        let pixels: Vec<u8> = (0..2 * 784u32).map(|k| (k * 37 >> 3) as u8).collect();
+        let pixels: Vec<u8> = (0..2 * 784u32).map(|k| ((k * 37) >> 3) as u8).collect();
         gzip(&idx(IMAGES_MAGIC, &[2, 28, 28], &pixels))
     }
 
@@ -144,7 +144,7 @@ mod tests {
         let images = load_files(Some(&two_images()), Some(&two_labels())).unwrap();
         assert_eq!((images.len(), images.width, images.height), (2, 28, 28));
         assert_eq!(images.labels, [3, 9]);
-        assert_eq!(images.image(1)[0], (784u32 * 37 >> 3) as u8);
+        assert_eq!(images.image(1)[0], ((784u32 * 37) >> 3) as u8);
     }
 
     #[test]
@@ -162,7 +162,8 @@ mod tests {
         let huge = gzip(&idx(IMAGES_MAGIC, &[u32::MAX, u32::MAX, u32::MAX], &[]));
         let three = gzip(&idx(LABELS_MAGIC, &[3], &[1, 2, 3]));
         let ten = gzip(&idx(LABELS_MAGIC, &[2], &[1, 10]));
-        let cases: [(Option<&[u8]>, Option<&[u8]>, &str, &str); 13] = [
+        type Bytes<'b> = Option<&'b [u8]>;
+        let cases: [(Bytes<'_>, Bytes<'_>, &str, &str); 13] = [
             (
                 None,
                 Some(&labels),

@@ -74,7 +74,7 @@ mod tests {
         // Class 1 has its ink on the right: linear. With a random label nothing can be learnt.
         let make = |label: fn(usize) -> u8| {
             let labels: Vec<u8> = (0..400).map(label).collect();
-            let side = |index: usize| if index % 2 == 0 { [200, 0] } else { [0, 200] };
+            let side = |index: usize| if index.is_multiple_of(2) { [200, 0] } else { [0, 200] };
             Images { width: 2, height: 1, pixels: (0..400).flat_map(side).collect(), labels }
         };
         let data = |images: Images| Dataset {

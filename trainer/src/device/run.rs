@@ -71,7 +71,7 @@ impl From<Inferred> for DeviceInference {
 }
 
 /// What a layer costs, in instructions.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct LayerCosts {
     /// Spiking inputs it was measured with.
     pub spikes: u16,
@@ -82,7 +82,7 @@ pub struct LayerCosts {
 }
 
 /// What a model costs on a board.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Costs {
     /// Per layer.
     pub layers: Vec<LayerCosts>,

@@ -54,7 +54,7 @@ impl<R: Real> States<R> {
     #[inline(always)]
     pub fn step(&mut self, c: &Constants<R>, weights: &[R], bias: &[R], inputs: &[u16], values: &[R]) {
         for i in &mut self.i {
-            *i = *i * c.alpha;
+            *i *= c.alpha;
         }
         add_rows(&mut self.i, weights, inputs, values);
         let half = R::of(0.5);

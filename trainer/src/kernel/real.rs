@@ -1,11 +1,18 @@
 //! The two kinds of number that training runs in.
 
 use candle_core::WithDType;
-use std::ops::{Add, AddAssign, Mul, Sub};
+use std::ops::{Add, AddAssign, Mul, MulAssign, Sub};
 
 /// f32 for training, f64 for checks against the oracle.
 pub trait Real:
-    WithDType + Default + Add<Output = Self> + Sub<Output = Self> + Mul<Output = Self> + AddAssign + 'static
+    WithDType
+    + Default
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + AddAssign
+    + MulAssign
+    + 'static
 {
     /// 0.
     const ZERO: Self;
@@ -64,7 +71,7 @@ fn tanh_f32(x: f32) -> f32 {
 /// (ln 2)^k / k!, the Taylor series of 2^f.
 const SERIES: [f32; 8] = [
     1.0,
-    0.693_147_2,
+    std::f32::consts::LN_2,
     0.240_226_5,
     0.055_504_11,
     0.009_618_129,

@@ -1,0 +1,113 @@
+//! The board under QEMU: greeting, bad frames, costs, failing on faults.
+
+use spikelet::data::Images;
+use spikelet::device::{InputKind, Qemu, measure, run_samples};
+use spikelet::simulate::simulate;
+use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
+use spikelet_export::{EncoderHeader, ModelFile};
+use spikelet_tests::{BOARD, Noise, boot, firmware, random_model, rate};
+
+fn images(side: usize, count: usize, seed: u64) -> Images {
+    let mut noise = Noise(seed);
+    // A third of the pixels is black, as in real images.
+    let mut pixel = || if noise.below(3) == 0 { 0 } else { noise.below(256) as u8 };
+    let pixels = (0..side * side * count).map(|_| pixel()).collect();
+    Images { width: side, height: side, pixels, labels: vec![0; count] }
+}
+
+#[test]
+fn networks_of_any_shape_and_coding_are_equal_to_the_host() {
+    let cases: [(&[u16], u16, EncoderHeader); 4] = [
+        (&[1, 10], 300, rate()),
+        (&[49, 33, 7, 20], 70, rate()),
+        (&[784, 130, 50], 60, EncoderHeader::Latency {}),
+        (&[100, 3, 5, 2, 9, 4, 6, 8, 10], 50, rate()),
+    ];
+    for (seed, (widths, steps, encoder)) in (1..).zip(cases) {
+        let model = random_model(widths, steps, encoder, seed);
+        let file = ModelFile::open(&model).unwrap();
+        let images = images(usize::from(widths[0].isqrt()), 20, seed);
+        let host = simulate(&file, &images, || {});
+        assert!(
+            host.inferences.iter().any(|inference| inference.spike_counts[0] > 0),
+            "{widths:?} is silent"
+        );
+        let mut board = boot(&model);
+        for input in [InputKind::Pixels, InputKind::Spikes] {
+            let device = run_samples(&mut board.client, &file, &images, input, |_| {}).unwrap();
+            for (device, host) in device.iter().zip(&host.inferences) {
+                assert_eq!(device.inference, *host, "{widths:?}, {input:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bad_frames_get_an_error_and_the_next_good_one_works() {
+    let model = random_model(&[16, 10], 20, rate(), 1);
+    let mut board = boot(&model);
+    let client = &mut board.client;
+    let frame = |body| {
+        let mut buffer = [0; link::REQUEST + 1];
+        link::encode(&Request { sequence: 77, body }, &mut buffer).unwrap().to_vec()
+    };
+    let mut damaged = frame(RequestBody::Hello { version: link::VERSION });
+    damaged[3] ^= 4;
+    let mut unknown = [0; 32];
+    let unknown = link::encode(&(5u16, 200u8), &mut unknown).unwrap().to_vec();
+    let oversized = [vec![1; 3000], vec![0]].concat();
+    let not_cobs = vec![200, 1, 2, 0];
+    let cases = [
+        (damaged, None, LinkError::Damaged),
+        (unknown, None, LinkError::Unknown),
+        (oversized, None, LinkError::Oversized),
+        (not_cobs, None, LinkError::Damaged),
+        (frame(RequestBody::InferPixels { stream: 0, pixels: &[1; 15] }), Some(77), LinkError::PixelCount),
+        (frame(RequestBody::Finish), Some(77), LinkError::NotBegun),
+        (frame(RequestBody::Steps { spikes: &[1] }), Some(77), LinkError::NotBegun),
+        (frame(RequestBody::Measure { layer: 1, spikes: 1 }), Some(77), LinkError::Layer),
+    ];
+    for (bytes, sequence, error) in cases {
+        client.send_raw(&bytes).unwrap();
+        assert_eq!(client.next_reply().unwrap(), Reply { sequence, body: ReplyBody::Error(error) });
+        let hello = client.hello().unwrap();
+        assert_eq!((hello.board, hello.inputs, hello.classes, hello.steps), ("mps2-an386", 16, 10, 20));
+    }
+    client.infer_pixels(0, &[9; 16]).unwrap();
+    client.shutdown().unwrap();
+    assert!(board.qemu.wait().unwrap().success());
+    assert!(!board.qemu.log().is_empty(), "the firmware logs through semihosting");
+}
+
+/// The targets of the first kernels: 4.5 instructions per synaptic operation and 60 per neuron, 16 KiB of RAM with
+/// the stack, and 24 KiB of flash beside the weights. Instructions are exact, so this is no timed test.
+#[test]
+fn costs_are_as_promised() {
+    let model = random_model(&[784, 512, 100], 200, rate(), 3);
+    let file = ModelFile::open(&model).unwrap();
+    let mut board = boot(&model);
+    let client = &mut board.client;
+    client.infer_pixels(1, &[100; 784]).unwrap();
+    let images = images(28, 1, 4);
+    run_samples(client, &file, &images, InputKind::Spikes, |_| {}).unwrap();
+    let costs = measure(client, BOARD, &file, 25).unwrap();
+    for layer in &costs.layers {
+        assert!(layer.per_synaptic_operation <= 4.5, "{layer:?}");
+        assert!(layer.per_neuron <= 60.0, "{layer:?}");
+    }
+    assert_eq!(costs, measure(client, BOARD, &file, 25).unwrap(), "instructions are counted exactly");
+    let weights = 784 * 512 + 512 * 100;
+    assert!(board.firmware.flash <= weights + 24 * 1024, "{} B of flash", board.firmware.flash);
+    let ram = board.firmware.ram + u64::from(costs.stack);
+    assert!(ram <= 16 * 1024, "{ram} B of RAM");
+}
+
+#[test]
+fn a_fault_and_a_panic_end_with_a_failing_status() {
+    let model = random_model(&[4, 10], 5, rate(), 1);
+    for feature in ["fault", "panic"] {
+        let (_folder, firmware) = firmware(&model, &[feature]);
+        let (mut qemu, _client) = Qemu::start(BOARD, &firmware.elf).unwrap();
+        assert!(!qemu.wait().unwrap().success(), "{feature}");
+    }
+}

@@ -1,0 +1,63 @@
+//! What the README says: its commands are real, its tour works, its picture is what the program draws.
+
+use clap::Parser;
+use spikelet::cli::Cli;
+use spikelet_tests::{root, spikelet};
+use std::fs;
+
+/// Arguments of every `cargo spikelet …` in `text`.
+fn commands(text: &str) -> Vec<Vec<String>> {
+    let from = |part: &str| -> Vec<String> {
+        let command = part.split(['`', '\n']).next().unwrap_or_default();
+        command.split_whitespace().map(str::to_owned).collect()
+    };
+    text.split("cargo spikelet ").skip(1).map(from).collect()
+}
+
+fn readme() -> String {
+    fs::read_to_string(root().join("README.md")).unwrap()
+}
+
+#[test]
+fn every_command_is_one() {
+    let commands = commands(&readme());
+    assert!(commands.len() > 12, "{commands:?}");
+    for command in commands {
+        let arguments = std::iter::once("spikelet").chain(command.iter().map(String::as_str));
+        assert!(Cli::try_parse_from(arguments).is_ok(), "{command:?}");
+    }
+}
+
+#[test]
+fn the_tour_works() {
+    let readme = readme();
+    let (_, tour) = readme.split_once("## A tour").unwrap();
+    let block = tour.split("```").nth(1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let steps = commands(block);
+    assert_eq!(steps.len(), 7);
+    for step in steps {
+        spikelet().current_dir(folder.path()).args(&step).assert().success();
+    }
+}
+
+#[test]
+fn the_picture_is_of_the_built_in_data() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = folder.path().join("digits.png");
+    spikelet().args(["data", "sheet", "--columns", "20", "--out"]).arg(&sheet).assert().success();
+    assert!(fs::read(&sheet).unwrap() == fs::read(root().join("trainer/docs/digits.png")).unwrap());
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for file in ["README.md", "firmware/README.md", "export/README.md"] {
+        let path = root().join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        for part in text.split("](").skip(1) {
+            let target = part.split(')').next().unwrap_or_default();
+            let missing = !target.starts_with("http") && !path.parent().unwrap().join(target).exists();
+            assert!(!missing, "{file} links to {target}, which is not there");
+        }
+    }
+}
