@@ -208,20 +208,22 @@ impl Answerer<'_, '_> {
     }
 
     fn result(&self, steps: u16, ticks: u32, ticks_encoding: u32) -> Inferred {
-        Inferred {
+        let mut inferred = Inferred {
             class: self.network.class(),
             steps,
-            scores: self
-                .network
-                .scores()
-                .iter()
-                .map(|score| score.to_bits())
-                .take(link::MAX_CLASSES)
-                .collect(),
-            spike_counts: self.network.spike_counts().iter().copied().collect(),
             ticks,
             ticks_encoding,
+            scores: heapless::Vec::new(),
+            spike_counts: heapless::Vec::new(),
+        };
+        // Models of more classes have no room in a reply; their class is right all the same.
+        for score in self.network.scores() {
+            let _ = inferred.scores.push(score.to_bits());
         }
+        for &count in self.network.spike_counts() {
+            let _ = inferred.spike_counts.push(count);
+        }
+        inferred
     }
 
     fn measure(
