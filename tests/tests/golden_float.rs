@@ -6,7 +6,7 @@ use spikelet::kernel::forward::States;
 use spikelet::kernel::{Events, Real};
 use spikelet::network::{Architecture, Network, Parameters};
 use spikelet::readout::ReadoutConfig;
-use spikelet::src_layer::SrcCell;
+use spikelet::cell::{Cell, SrcCell};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -90,7 +90,7 @@ fn case<R: Real>() -> Case<R> {
     });
     let layers = layers.collect();
     let (cell, readout) = (SrcCell::default(), ReadoutConfig::default());
-    let architecture = Architecture { widths, classes: golden["logits"].dims2().unwrap().1, cell, readout };
+    let architecture = Architecture { widths, classes: golden["logits"].dims2().unwrap().1, cell: Cell::Src(cell), readout };
     Case {
         network: Network::from_parameters(architecture, layers),
         events: (0..batch).map(|b| Events::graded(&to::<R>(&sample(&golden["s_in"], b)), inputs)).collect(),

@@ -1,10 +1,10 @@
 //! What defines a training run: everything in here and nothing else decides its result.
 
+use crate::cell::{Cell, CellName};
 use crate::data::{Dataset, DatasetName};
 use crate::kernel::backward::Flow;
 use crate::network::Architecture;
 use crate::readout::ReadoutConfig;
-use crate::src_layer::SrcCell;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use spikelet_runtime::encode::{Encoder, Gain, LatencyCode, RateCode};
@@ -18,8 +18,51 @@ use std::path::Path;
 pub enum Coding {
     /// Each pixel spikes with a probability proportional to its value.
     Rate,
-    /// Each pixel spikes at most once, the brighter the sooner.
+    /// Each pixel spikes at most once, the brighter the sooner: snnTorch's linear code.
     Latency,
+    /// The same with the logarithmic times of an RC circuit: snnTorch's other code.
+    LatencyLog,
+    /// Recordings of an event camera, binned into timesteps.
+    Events,
+}
+
+/// What is made smallest, given the scores at the last timestep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// Cross-entropy of the softmax (section 4.3).
+    #[default]
+    CrossEntropy,
+    /// Mean squared distance of the softmax from the label's one-hot vector.
+    MeanSquared,
+    /// Σ max(0, 1 + v_c - v_label) over the other classes c.
+    Margin,
+}
+
+/// The energy knob: how much spiking is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ActivityGoal {
+    /// Added to the loss for each spiking timestep of a sample, over all neurons.
+    pub penalty: f64,
+    /// Activity (Eq. 2) that each layer is drawn to; none if absent.
+    pub target: Option<f64>,
+    /// How strongly: the loss grows by `strength` (activity - target)² / target² per layer.
+    pub strength: f64,
+}
+
+/// Random changes to training images, drawn anew in each epoch; 0 is none.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Augmentation {
+    /// Most pixels by which an image is shifted along each axis.
+    pub shift: f64,
+    /// Most degrees by which it is turned.
+    pub rotation: f64,
+    /// Most by which it grows or shrinks: 0.1 is 10 %.
+    pub scale: f64,
+    /// Standard deviation of an elastic distortion in pixels.
+    pub elastic: f64,
 }
 
 /// A training run. Written to `config.json`; `--config` reads the same. Defaults are the paper's (appendix A), but for
@@ -33,10 +76,18 @@ pub struct Config {
     pub coding: Coding,
     /// Spike probability of a white pixel per timestep, for the rate code.
     pub gain: f64,
+    /// τ of the logarithmic latency code.
+    pub tau: f64,
     /// Inputs, then the neurons of each layer.
     pub layers: Vec<usize>,
-    /// T, timesteps of a sequence.
+    /// T, timesteps in which a sample is shown.
     pub steps: usize,
+    /// Silent timesteps before it.
+    pub blank_before: usize,
+    /// Silent timesteps behind it.
+    pub blank_after: usize,
+    /// Changes to the training images.
+    pub augment: Augmentation,
     /// Times that the training set is shown; the learning rate falls to 0 over them.
     pub epochs: usize,
     /// Samples in a batch.
@@ -45,6 +96,14 @@ pub struct Config {
     pub learning_rate: f64,
     /// Longest gradient; longer ones are scaled down to it.
     pub clip: f64,
+    /// What is made smallest.
+    pub loss: Loss,
+    /// Share of a label's probability that is spread over all classes.
+    pub label_smoothing: f64,
+    /// Share of each weight that is lost per step, times the learning rate (AdamW).
+    pub weight_decay: f64,
+    /// How much spiking is wanted.
+    pub activity: ActivityGoal,
     /// Seed of the split, the weights, the order of samples and the rate code.
     pub seed: u64,
     /// Share of the training images that is kept for validation.
@@ -55,8 +114,8 @@ pub struct Config {
     pub bypass: bool,
     /// No gradient flows through h[t-1] and h_s[t-1] (section 4.4).
     pub detach: bool,
-    /// Constants of the cells.
-    pub cell: SrcCell,
+    /// Kind and constants of the cells.
+    pub cell: Cell,
     /// Constants of the readout.
     pub readout: ReadoutConfig,
 }
@@ -67,18 +126,26 @@ impl Default for Config {
             dataset: DatasetName::Digits,
             coding: Coding::Rate,
             gain: 0.25,
+            tau: 10.0,
             layers: vec![784, 512, 100],
             steps: 200,
+            blank_before: 0,
+            blank_after: 0,
+            augment: Augmentation::default(),
             epochs: 10,
             batch: 64,
             learning_rate: 0.005,
             clip: 1.0,
+            loss: Loss::CrossEntropy,
+            label_smoothing: 0.0,
+            weight_decay: 0.0,
+            activity: ActivityGoal::default(),
             seed: 0,
             validation: 0.1,
             train_samples: None,
             bypass: true,
             detach: true,
-            cell: SrcCell::default(),
+            cell: Cell::default(),
             readout: ReadoutConfig::default(),
         }
     }
@@ -98,10 +165,18 @@ impl Config {
     /// The constants of a coding: latency-coded inputs are so few that the paper lets them leak slower.
     pub fn set_coding(&mut self, coding: Coding) {
         self.coding = coding;
-        self.cell.alpha = match coding {
-            Coding::Rate => 0.9,
-            Coding::Latency => 0.99,
-        };
+        self.cell.set_leak(leak_for(coding));
+    }
+
+    /// Cells of a kind, with the paper's constants for the coding at hand.
+    pub fn set_cell(&mut self, name: CellName) {
+        self.cell = Cell::named(name);
+        self.cell.set_leak(leak_for(self.coding));
+    }
+
+    /// Timesteps of a whole sequence, blank ones included.
+    pub const fn sequence(&self) -> usize {
+        self.blank_before + self.steps + self.blank_after
     }
 
     /// Refuses what cannot be trained on `data`.
@@ -129,7 +204,12 @@ impl Config {
             "the last of --layers must be a multiple of {}, the number of classes, but is {last}",
             data.classes
         );
-        ensure!((1..=65_535).contains(&self.steps), "--steps must be 1 to 65535");
+        ensure!(self.steps >= 1, "--steps must be at least 1");
+        ensure!(
+            [self.steps, self.blank_before, self.blank_after].iter().all(|&steps| steps <= 65_535)
+                && self.sequence() <= 65_535,
+            "a sequence has at most 65535 timesteps: lower --steps, --blank-before or --blank-after"
+        );
         ensure!((1..=65_535).contains(&self.epochs), "--epochs must be 1 to 65535");
         ensure!(self.batch >= 1, "--batch must be at least 1");
         let positive = |value: f64| value.is_finite() && value > 0.0;
@@ -153,19 +233,40 @@ impl Config {
             self.validation
         );
         let unit = |value: f64| (0.0..=1.0).contains(&value);
-        let SrcCell { alpha, rho, z_s_hyp, z_s_dep, .. } = self.cell;
         ensure!(
-            unit(alpha) && alpha < 1.0 && unit(self.readout.alpha) && self.readout.alpha < 1.0,
-            "alpha must be at least 0 and below 1"
+            unit(self.readout.alpha) && self.readout.alpha < 1.0,
+            "alpha of the readout must be at least 0 and below 1"
         );
-        ensure!(positive(rho), "rho must be above 0");
-        ensure!(unit(z_s_hyp) && unit(z_s_dep), "z_s_hyp and z_s_dep must be 0 to 1");
-        let SrcCell { r, r_s, bias_most, bias_start, .. } = self.cell;
         let ReadoutConfig { excite, inhibit, .. } = self.readout;
         ensure!(
-            [r, r_s, bias_most, bias_start, excite, inhibit].iter().all(|value| value.is_finite()),
-            "the constants of cell and readout must be finite numbers"
+            excite.is_finite() && inhibit.is_finite(),
+            "the constants of the readout must be finite numbers"
         );
+        ensure!(positive(self.tau), "tau must be above 0");
+        ensure!(
+            unit(self.label_smoothing) && self.label_smoothing < 1.0,
+            "--label-smoothing must be at least 0 and below 1"
+        );
+        ensure!(
+            self.weight_decay.is_finite() && self.weight_decay >= 0.0,
+            "--weight-decay must be at least 0"
+        );
+        let ActivityGoal { penalty, target, strength } = self.activity;
+        ensure!(
+            [penalty, strength].iter().all(|value| value.is_finite() && *value >= 0.0),
+            "penalty and strength of the activity goal must be at least 0"
+        );
+        ensure!(
+            target.is_none_or(|target| target > 0.0 && target < 1.0),
+            "--activity-target must be a share between 0 and 1, like 0.02"
+        );
+        let Augmentation { shift, rotation, scale, elastic } = self.augment;
+        ensure!(
+            [shift, rotation, scale, elastic].iter().all(|value| value.is_finite() && *value >= 0.0)
+                && scale < 1.0,
+            "the changes to training images must be at least 0, and the scale below 1"
+        );
+        self.cell.check(self.bypass, self.detach)?;
         Ok(())
     }
 
@@ -184,12 +285,13 @@ impl Config {
         match self.coding {
             Coding::Rate => Encoder::Rate(RateCode::new(Gain::from_num(self.gain), self.seed)),
             Coding::Latency => Encoder::Latency(LatencyCode::new(self.steps as u16)),
+            Coding::LatencyLog | Coding::Events => todo!(),
         }
     }
 
     /// Shape and constants of the network.
     pub fn architecture(&self, classes: usize) -> Architecture {
-        Architecture { widths: self.layers.clone(), classes, cell: self.cell, readout: self.readout }
+        Architecture { widths: self.layers.clone(), classes, cell: self.cell.clone(), readout: self.readout }
     }
 
     /// Which gradients flow.
@@ -208,6 +310,14 @@ impl Config {
     }
 }
 
+/// Leak of integrators and membranes in the paper (appendix A): inputs that spike once at most are to last longer.
+const fn leak_for(coding: Coding) -> f64 {
+    match coding {
+        Coding::Rate | Coding::Events => 0.9,
+        Coding::Latency | Coding::LatencyLog => 0.99,
+    }
+}
+
 /// Parses "784-512-100".
 ///
 /// # Errors
@@ -220,6 +330,7 @@ pub fn parse_layers(text: &str) -> Result<Vec<usize>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cell::SrcCell;
     use crate::data::{self, Images};
 
     #[test]
@@ -237,7 +348,7 @@ mod tests {
         let data = data::Dataset { name, classes: 10, train: images.clone(), test: images };
         let good = Config::default();
         good.check(&data).unwrap();
-        let cell = good.cell;
+        let cell = Cell::Src(SrcCell { alpha: 1.0, ..SrcCell::default() });
         let bad: [(Config, &str); 12] = [
             (Config { layers: vec![100, 10], ..good.clone() }, "must begin with 784"),
             (Config { layers: vec![784], ..good.clone() }, "1 to 16 layers"),
@@ -250,7 +361,7 @@ mod tests {
             (Config { gain: 1.5, ..good.clone() }, "gain"),
             (Config { train_samples: Some(21), ..good.clone() }, "at most 20"),
             (Config { train_samples: Some(3), ..good.clone() }, "too few"),
-            (Config { cell: SrcCell { alpha: 1.0, ..cell }, ..good.clone() }, "alpha"),
+            (Config { cell, ..good.clone() }, "alpha"),
         ];
         for (config, sentence) in bad {
             let error = config.check(&data).unwrap_err().to_string();

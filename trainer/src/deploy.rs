@@ -67,7 +67,7 @@ pub struct Quantised {
 /// # Errors
 /// One sentence about the layer that does not fit the device's formats.
 pub fn quantise_network(trained: &Trained) -> Result<Quantised> {
-    let cell = trained.config.cell;
+    let cell = trained.config.cell.src().context("only SRC")?;
     let cell = FloatCell {
         alpha: cell.alpha,
         rho: cell.rho,
@@ -106,6 +106,7 @@ impl Quantised {
                     EncoderHeader::Rate { gain: Gain::from_num(config.gain).to_bits(), seed: config.seed }
                 }
                 Coding::Latency => EncoderHeader::Latency {},
+                Coding::LatencyLog | Coding::Events => todo!(),
             },
             readout: ReadoutHeader {
                 loss: Loss::saturating_from_num(1.0 - readout.alpha).max(Loss::DELTA).to_bits(),

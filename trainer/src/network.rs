@@ -4,7 +4,8 @@ use crate::kernel::backward::Flow;
 use crate::kernel::{Events, Pool, Real};
 use crate::readout::{ReadoutConfig, readout};
 use crate::spike_train::SpikeBatch;
-use crate::src_layer::{Spikes, SrcCell, src_layer};
+use crate::cell::Cell;
+use crate::src_layer::{Spikes, src_layer};
 use candle_core::{Device, Result, Tensor, Var};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -18,7 +19,7 @@ pub struct Architecture {
     /// Number of classes.
     pub classes: usize,
     /// Constants of the cells.
-    pub cell: SrcCell,
+    pub cell: Cell,
     /// Constants of the readout.
     pub readout: ReadoutConfig,
 }
@@ -62,7 +63,7 @@ impl<R: Real> Network<R> {
             let bound = (6.0 / (inputs + neurons) as f64).sqrt();
             let draw = || R::of(bound * (f64::from(rng.next_u32()) / 2f64.powi(31) - 1.0));
             let weight: Vec<R> = std::iter::repeat_with(draw).take(inputs * neurons).collect();
-            let bias = vec![R::of(architecture.cell.bias_start); neurons];
+            let bias = vec![R::of(architecture.cell.src().map_or(0.0, |cell| cell.bias_start)); neurons];
             Parameters::new(weight, inputs, bias)
         });
         let layers = layers.collect::<Result<_>>()?;
@@ -116,7 +117,7 @@ impl<R: Real> Network<R> {
         let mut all = Vec::new();
         for layer in &self.layers {
             let (weight, bias) = (layer.weight.as_tensor(), layer.bias.as_tensor());
-            let cell = &self.architecture.cell;
+            let Cell::Src(cell) = &self.architecture.cell else { candle_core::bail!("not SRC") };
             spikes = match flow {
                 Some(_) => src_layer(&spikes, weight, bias, cell, flow, &self.pool)?,
                 None => src_layer(&spikes, &weight.detach(), &bias.detach(), cell, None, &self.pool)?,
@@ -136,7 +137,7 @@ impl Network<f32> {
     pub fn layer(&self, index: usize) -> Result<(Vec<f32>, Vec<f32>)> {
         let layer = &self.layers[index];
         let weight = layer.weight.t()?.contiguous()?.flatten_all()?.to_vec1()?;
-        let bias = layer.bias.minimum(self.architecture.cell.bias_most)?.to_vec1()?;
+        let bias = layer.bias.minimum(self.architecture.cell.src().map_or(0.0, |cell| cell.bias_most))?.to_vec1()?;
         Ok((weight, bias))
     }
 }

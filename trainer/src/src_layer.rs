@@ -5,50 +5,13 @@
 //! [`Events`], their gradients through a [`Slot`] beside it, and the edge between two layers is a tensor of a single
 //! number that only carries the order. Parameters and scores are ordinary tensors.
 
+use crate::cell::SrcCell;
 use crate::kernel::backward::{self, Flow, Sample, SpikeGradient};
 use crate::kernel::forward::{Constants, Kept, forward};
 use crate::kernel::{Events, Pool, Real};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 use std::sync::{Arc, Mutex, OnceLock};
-
-/// The constants of the cell (paper, Eq. 3 and appendix A).
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SrcCell {
-    /// α, leak of the integrator, 0 to 1. The paper takes 0.99 for latency coding.
-    pub alpha: f64,
-    /// ρ, bound of the input x.
-    pub rho: f64,
-    /// r, positive feedback.
-    pub r: f64,
-    /// r_s, negative feedback.
-    pub r_s: f64,
-    /// z_s where h is at most 0.5.
-    pub z_s_hyp: f64,
-    /// z_s where h is above 0.5.
-    pub z_s_dep: f64,
-    /// Upper bound of the bias b_h.
-    pub bias_most: f64,
-    /// Bias b_h at the start of training.
-    pub bias_start: f64,
-}
-
-impl Default for SrcCell {
-    fn default() -> Self {
-        Self {
-            alpha: 0.9,
-            rho: 3.0,
-            r: 2.0,
-            r_s: -7.0,
-            z_s_hyp: 0.9,
-            z_s_dep: 0.0,
-            bias_most: -4.0,
-            bias_start: -6.0,
-        }
-    }
-}
 
 impl SrcCell {
     /// The constants in the numbers of the kernels.
@@ -141,7 +104,7 @@ pub fn src_layer<R: Real>(
     let slot = Arc::new(Slot(Mutex::new(None)));
     let output = Arc::new(OnceLock::new());
     let op = SrcLayerOp {
-        cell: *cell,
+        cell: cell.clone(),
         flow,
         input: input.events.clone(),
         below: input.edge.as_ref().map(|edge| edge.slot.clone()),
