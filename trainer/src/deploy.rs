@@ -35,7 +35,7 @@ pub fn open_run(path: &Path) -> Result<Trained> {
         path.display()
     );
     // Every data set there is has ten classes; the last layer's width must be a multiple of them.
-    let checkpoint = checkpoint::load(&checkpoint, CLASSES)?;
+    let checkpoint = checkpoint::load(&checkpoint)?;
     Ok(Trained { config: checkpoint.config, network: checkpoint.network })
 }
 
@@ -78,7 +78,13 @@ pub fn quantise_network(trained: &Trained) -> Result<Quantised> {
     };
     let mut quantised = Quantised { layers: Vec::new(), blocks: Vec::new(), reports: Vec::new() };
     for index in 0..trained.network.layers().len() {
-        let (weight, bias) = trained.network.layer(index)?;
+        let (weight, bias) = (
+            trained.network.weight(index)?,
+            match trained.network.kernel(index)? {
+                crate::kernel::SpikingLayer::Src(layer) => layer.bias().to_vec(),
+                crate::kernel::SpikingLayer::Lif(_) => Vec::new(),
+            },
+        );
         let layer = quantise(&FloatLayer { weight: &weight, bias: &bias, cell })
             .with_context(|| format!("layer {index} cannot be quantised"))?;
         quantised.layers.push(LayerHeader { neurons: layer.neurons, bits: 8, cell: layer.constants.into() });
