@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 const KINDS: [(Kind, &str); 2] = [(Kind::Gru, "gru"), (Kind::Brc, "brc")];
 
-/// Bound in f64: the oracle's own rounding is of this size.
-const EXACT: f64 = 1e-9;
+/// Bound in f64, measured at 4e-16.
+const EXACT: f64 = 1e-12;
 
 fn numbers(tensor: &Tensor) -> Vec<f64> {
     tensor.to_dtype(DType::F64).unwrap().flatten_all().unwrap().to_vec1().unwrap()
@@ -74,14 +74,14 @@ fn h_in_f64() {
     check_forward::<f64>(EXACT);
 }
 
-/// tanh in f32 is good to 2e-7, and 20 timesteps of these weights hardly amplify it.
+/// Measured at 3e-7: tanh in f32 is good to 2e-7, and these weights hardly amplify it over 20 timesteps.
 #[test]
 fn h_in_f32() {
-    check_forward::<f32>(2e-6);
+    check_forward::<f32>(1e-6);
 }
 
-/// Fails where the gradient of `loss` by `variable` is not that of central differences: each entry within 1e-6 of the
-/// largest one. Two widths of difference cancel the error of third order, which leaves less than 1e-8.
+/// Fails where the gradient of `loss` by `variable` is not that of central differences: each entry within 1e-8 of the
+/// largest one. Two widths of difference cancel the error of third order; what is left was measured at 3e-10.
 fn check_gradient(what: &str, variable: &Var, loss: &dyn Fn() -> Tensor) {
     const STEP: f64 = 1e-3;
     let gradients = loss().backward().unwrap();
@@ -103,7 +103,7 @@ fn check_gradient(what: &str, variable: &Var, loss: &dyn Fn() -> Tensor) {
     assert!(most > 1e-3, "{what} has gradients of {most} at most: this tests nothing");
     for (place, (ours, expected)) in ours.iter().zip(&expected).enumerate() {
         let error = (ours - expected).abs() / most;
-        assert!(error <= 1e-6, "∂L/∂{what}[{place}] is {ours} instead of {expected} ({error:.1e})");
+        assert!(error <= 1e-8, "∂L/∂{what}[{place}] is {ours} instead of {expected} ({error:.1e})");
     }
 }
 
@@ -122,6 +122,29 @@ fn gradients_of_a_layer() {
             check_gradient(&format!("{name} {what}"), &variable, &loss);
         }
         check_gradient(&format!("{name} x"), &x, &loss);
+    }
+}
+
+/// Gradients of the same loss in f32 err by at most 1e-6 of their length, measured at 4e-7.
+#[test]
+fn gradients_in_f32() {
+    fn gradients<R: Real>(kind: Kind, name: &str) -> Vec<(String, Vec<f64>)> {
+        let (parameters, x, h) = golden::<R>(kind, name);
+        let weights = random(&mut Noise(3), h.dims()).to_dtype(R::DTYPE).unwrap();
+        let h = layer(kind, &Input::<R>::Dense(x), &parameters, true).unwrap();
+        let loss = (h.sqr().unwrap() * &weights).unwrap().sum_all().unwrap();
+        let gradients = loss.backward().unwrap();
+        let of = |variable: &Var| numbers(gradients.get(variable.as_tensor()).unwrap());
+        parameters.named(0).map(|(what, variable)| (what, of(&variable))).into()
+    }
+    for (kind, name) in KINDS {
+        let (single, double) = (gradients::<f32>(kind, name), gradients::<f64>(kind, name));
+        for ((what, single), (_, double)) in single.iter().zip(&double) {
+            let length = |sum: f64| sum.sqrt();
+            let error = length(single.iter().zip(double).map(|(a, b)| (a - b).powi(2)).sum());
+            let error = error / length(double.iter().map(|g| g * g).sum());
+            assert!(error <= 1e-6, "∂L/∂{what} of {name} errs by {error:.1e} of its length");
+        }
     }
 }
 
@@ -226,7 +249,7 @@ fn samples_are_apart() {
         let parameters = fresh::<f64>(kind, 7, 5, 9);
         let run = |x: &Tensor| layer(kind, &Input::<f64>::Dense(x.clone()), &parameters, true).unwrap();
         let together = run(&x);
-        for sample in [0, 3, 4, 31, 32, 66] {
+        for sample in [0, 3, 4, 15, 16, 66] {
             let alone = numbers(&run(&x.narrow(0, sample, 1).unwrap()));
             let of_batch = numbers(&together.narrow(0, sample, 1).unwrap());
             let error = alone.iter().zip(&of_batch).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);

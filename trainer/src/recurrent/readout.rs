@@ -1,7 +1,7 @@
 //! The paper's readout (section 4.2) of a dense h.
 
 use crate::readout::ReadoutConfig;
-use candle_core::{DType, Device, Result, Tensor, bail};
+use candle_core::{Device, Result, Tensor, bail};
 
 /// Scores `v[T]` of a batch, `[batch, classes]`, from h, `[batch, timesteps, neurons]`.
 ///
@@ -17,10 +17,7 @@ pub fn readout(h: &Tensor, classes: usize, config: &ReadoutConfig) -> Result<Ten
     }
     let group = neurons / classes;
     let constant = |numbers: Vec<f64>, shape: (usize, usize)| -> Result<Tensor> {
-        Tensor::from_vec(numbers, shape, &Device::Cpu)?.to_dtype(match h.dtype() {
-            DType::F64 => DType::F64,
-            _ => DType::F32,
-        })
+        Tensor::from_vec(numbers, shape, &Device::Cpu)?.to_dtype(h.dtype())
     };
     let decay = (0..steps as i32).rev().map(|left| config.alpha.powi(left)).collect();
     let weights = (0..neurons * classes)
