@@ -19,6 +19,7 @@ pub mod network;
 pub mod optimiser;
 mod progress;
 pub mod readout;
+pub mod recurrent;
 pub mod simulate;
 pub mod spike_train;
 pub mod train;
