@@ -307,7 +307,7 @@ fn gradients_of_learnt_constants() {
         assert!(detach || output.spiking.iter().all(|&count| count > 5.0), "{:?}", output.spiking);
         // Without the bypass the gradient is that of the function itself.
         let gradients = loss(training(false, detach)).backward().unwrap();
-        for (name, value) in network.named() {
+        for spikelet::network::NamedParameter { name, value, .. } in network.named() {
             let start = numbers(value.as_tensor());
             let gradient = numbers(gradients.get(value.as_tensor()).unwrap());
             for k in (0..start.len()).step_by(start.len().div_ceil(5)) {

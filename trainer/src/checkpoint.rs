@@ -6,6 +6,7 @@
 //! | `layers.L.bias` | `[neurons]` | SRC: b_h before its upper bound is applied |
 //! | `layers.L.alpha`, `.rho`, `.z`, `.r`, `.r_s`, `.z_s_hyp`, `.z_s_dep` | `[1]` | SRC: where they are learnt |
 //! | `layers.L.h0`, `.h_s0` | `[neurons]` | SRC: initial states, where they are learnt |
+//! | `layers.L.input.weight`, `.recurrent.weight`, `.bias` | | GRU and BRC: see [`crate::recurrent`] |
 //! | `layers.L.leak`, `.threshold` | `[1]` | LIF: α_V and V_thresh, where they are learnt |
 //! | `adam.mean.…`, `adam.square.…` | as the parameter, but weights `[inputs, neurons]` | in `last.safetensors` only |
 //!
@@ -14,7 +15,7 @@
 //! training needs to go on, and it is replaced in one step, so it can never be half of one epoch and half of the next.
 
 use crate::config::Config;
-use crate::network::Network;
+use crate::network::{NamedParameter, Network};
 use crate::optimiser::Adam;
 use anyhow::{Context, anyhow, ensure};
 use candle_core::Tensor;
@@ -75,9 +76,11 @@ pub fn save(
     training: Option<(&Adam, &Progress)>,
 ) -> anyhow::Result<()> {
     let mut tensors = Vec::new();
-    for (name, value) in network.named() {
-        let value = transposed(value.as_tensor())?;
-        tensors.push(Named::new(name, value.dims().to_vec(), &value.flatten_all()?.to_vec1()?));
+    for parameter in network.named() {
+        let value = parameter.value.as_tensor();
+        let value = if parameter.transposed { value.t()?.contiguous()? } else { value.clone() };
+        let shape = parameter.shape();
+        tensors.push(Named::new(parameter.name, shape, &value.flatten_all()?.to_vec1()?));
     }
     let classes = network.architecture().classes;
     let metadata = Metadata { config, classes, progress: training.map(|(_, progress)| progress.clone()) };
@@ -95,11 +98,6 @@ pub fn save(
         .map(|t| Ok((t.name.as_str(), TensorView::new(Dtype::F32, t.shape.clone(), &t.bytes)?)))
         .collect::<anyhow::Result<Vec<_>>>()?;
     write_atomically(path, &serialize(views, Some(metadata))?)
-}
-
-/// Matrices stand in checkpoints as PyTorch has them, `[out, in]`, and in training the other way round.
-fn transposed(tensor: &Tensor) -> candle_core::Result<Tensor> {
-    if tensor.rank() == 2 { tensor.t()?.contiguous() } else { Ok(tensor.clone()) }
 }
 
 /// Writes a file whole or not at all; whatever stood there before is kept until then.
@@ -165,15 +163,15 @@ fn read(bytes: &[u8]) -> anyhow::Result<Checkpoint> {
     };
     // A network of the right shape, and then its numbers.
     let network = Network::new(config.architecture(classes), config.seed)?;
-    for (name, value) in network.named() {
-        let shape = transposed(value.as_tensor())?.dims().to_vec();
-        let value_read = Tensor::from_vec(numbers(&name, &shape)?, shape, &candle_core::Device::Cpu)?;
-        value.set(&transposed(&value_read)?)?;
+    for parameter in network.named() {
+        let shape = parameter.shape();
+        let value = Tensor::from_vec(numbers(&parameter.name, &shape)?, shape, &candle_core::Device::Cpu)?;
+        parameter.value.set(&if parameter.transposed { value.t()?.contiguous()? } else { value })?;
     }
     let training = match progress {
         None => None,
         Some(progress) => {
-            let moments = network.named().into_iter().map(|(name, value)| {
+            let moments = network.named().into_iter().map(|NamedParameter { name, value, .. }| {
                 let shape = value.dims();
                 Ok((
                     numbers(&format!("adam.mean.{name}"), shape)?,

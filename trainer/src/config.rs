@@ -189,8 +189,12 @@ impl Config {
         self.cell.set_leak(leak_for(coding));
     }
 
-    /// Cells of a kind, with the paper's constants for the coding at hand.
+    /// Cells of a kind, with the paper's constants for the coding at hand. Cells that do not spike give the readout values
+    /// at every timestep, so scores and gradients are far larger, and the learning rate that suits spikes is too high.
     pub fn set_cell(&mut self, name: CellName) {
+        if matches!(name, CellName::Gru | CellName::Brc) {
+            self.learning_rate = 0.001;
+        }
         self.cell = Cell::named(name);
         self.cell.set_leak(leak_for(self.coding));
     }

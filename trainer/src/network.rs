@@ -4,6 +4,7 @@ use crate::cell::Cell;
 use crate::kernel::{Events, Pool, Real, SpikingLayer};
 use crate::layer::{Spikes, Training, spiking_layer};
 use crate::readout::{ReadoutConfig, readout};
+use crate::recurrent;
 use crate::spike_train::SpikeBatch;
 use candle_core::{Device, Result, Tensor, Var, bail};
 use rand::{Rng, SeedableRng};
@@ -36,8 +37,38 @@ pub struct Parameters {
 #[derive(Clone, Debug)]
 pub struct Network<R> {
     architecture: Architecture,
-    layers: Vec<Parameters>,
+    layers: Layers,
     pool: Arc<Pool<R>>,
+}
+
+/// The layers' parameters, bottom to top.
+#[derive(Clone, Debug)]
+enum Layers {
+    Spiking(Vec<Parameters>),
+    /// GRU and BRC, which do not spike.
+    Recurrent(recurrent::Kind, Vec<recurrent::Parameters>),
+}
+
+/// A parameter under the name that checkpoints give it.
+#[derive(Clone, Debug)]
+pub struct NamedParameter {
+    /// Like `layers.0.weight`.
+    pub name: String,
+    /// Its value.
+    pub value: Var,
+    /// True if checkpoints hold the matrix the other way round: `[out, in]`, as PyTorch has it.
+    pub transposed: bool,
+}
+
+impl NamedParameter {
+    /// Its shape in checkpoints.
+    pub fn shape(&self) -> Vec<usize> {
+        let mut shape = self.value.dims().to_vec();
+        if self.transposed {
+            shape.reverse();
+        }
+        shape
+    }
 }
 
 /// What a batch made of a network.
@@ -66,6 +97,10 @@ impl<R: Real> Network<R> {
     /// # Errors
     /// None but those of candle's allocations.
     pub fn new(architecture: Architecture, seed: u64) -> Result<Self> {
+        if let Some(kind) = recurrent::Kind::of(&architecture.cell) {
+            let layers = recurrent::Parameters::stack::<R>(kind, &architecture.widths, seed)?;
+            return Ok(Self { architecture, layers: Layers::Recurrent(kind, layers), pool: Arc::default() });
+        }
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let pairs = architecture.widths.windows(2);
         let layers = pairs.map(|pair| {
@@ -78,13 +113,13 @@ impl<R: Real> Network<R> {
             let cell = architecture.cell.parameters(neurons).iter().map(start).collect();
             Parameters::new(&architecture.cell, (inputs, neurons), weight, cell)
         });
-        let layers = layers.collect::<Result<_>>()?;
+        let layers = Layers::Spiking(layers.collect::<Result<_>>()?);
         Ok(Self { architecture, layers, pool: Arc::default() })
     }
 
-    /// A network with given parameters, bottom to top.
+    /// A network of spiking cells with given parameters, bottom to top.
     pub fn from_parameters(architecture: Architecture, layers: Vec<Parameters>) -> Self {
-        Self { architecture, layers, pool: Arc::default() }
+        Self { architecture, layers: Layers::Spiking(layers), pool: Arc::default() }
     }
 
     /// Shape and constants.
@@ -92,19 +127,39 @@ impl<R: Real> Network<R> {
         &self.architecture
     }
 
-    /// Learnt parameters, bottom to top.
+    /// Learnt parameters, bottom to top; none for cells that do not spike.
     pub fn layers(&self) -> &[Parameters] {
-        &self.layers
+        match &self.layers {
+            Layers::Spiking(layers) => layers,
+            Layers::Recurrent(..) => &[],
+        }
     }
 
     /// Every parameter under the name that checkpoints give it, in a fixed order.
-    pub fn named(&self) -> Vec<(String, Var)> {
-        let of_layer = |(index, layer): (usize, &Parameters)| -> Vec<(String, Var)> {
-            let weight = std::iter::once(("weight", layer.weight.clone()));
-            let all = weight.chain(layer.cell.iter().cloned());
-            all.map(|(part, value)| (format!("layers.{index}.{part}"), value)).collect()
+    pub fn named(&self) -> Vec<NamedParameter> {
+        let mut all = Vec::new();
+        let mut add = |name: String, value: &Var, transposed: bool| {
+            all.push(NamedParameter { name, value: value.clone(), transposed });
         };
-        self.layers.iter().enumerate().flat_map(of_layer).collect()
+        match &self.layers {
+            Layers::Spiking(layers) => {
+                for (index, layer) in layers.iter().enumerate() {
+                    add(format!("layers.{index}.weight"), &layer.weight, true);
+                    for (part, value) in &layer.cell {
+                        add(format!("layers.{index}.{part}"), value, false);
+                    }
+                }
+            }
+            Layers::Recurrent(_, layers) => {
+                for (index, layer) in layers.iter().enumerate() {
+                    for (name, value) in layer.named(index) {
+                        let transposed = name.ends_with("input.weight");
+                        add(name, &value, transposed);
+                    }
+                }
+            }
+        }
+        all
     }
 
     /// Puts every parameter back within the bounds of its cell: beyond them there is no gradient to bring it back.
@@ -112,7 +167,7 @@ impl<R: Real> Network<R> {
     /// # Errors
     /// None but those of candle's copies.
     pub fn bound(&self) -> Result<()> {
-        for (layer, &neurons) in self.layers.iter().zip(&self.architecture.widths[1..]) {
+        for (layer, &neurons) in self.layers().iter().zip(&self.architecture.widths[1..]) {
             for (parameter, (_, value)) in self.architecture.cell.parameters(neurons).iter().zip(&layer.cell)
             {
                 let (least, most) = parameter.bounds;
@@ -141,9 +196,16 @@ impl<R: Real> Network<R> {
         inputs: usize,
         training: Option<Training>,
     ) -> Result<Output<R>> {
+        let layers = match &self.layers {
+            Layers::Spiking(layers) => layers,
+            Layers::Recurrent(kind, layers) => {
+                let input = recurrent::Input::Spikes { events: Arc::new(events), width: inputs };
+                return self.forward_dense(*kind, layers, input, training.is_some());
+            }
+        };
         let mut spikes = Spikes { events: Arc::new(events), width: inputs, edge: None };
         let (mut all, mut spiking, mut slots) = (Vec::new(), Vec::new(), Vec::new());
-        for layer in &self.layers {
+        for layer in layers {
             let (weight, cell) = (layer.weight.as_tensor(), layer.flat()?);
             let kind = &self.architecture.cell;
             spikes = match training {
@@ -159,13 +221,39 @@ impl<R: Real> Network<R> {
         Ok(Output { scores, spikes: all, spiking, slots })
     }
 
+    /// The way of a batch through layers that do not spike: their h goes where s would.
+    fn forward_dense(
+        &self,
+        kind: recurrent::Kind,
+        layers: &[recurrent::Parameters],
+        mut input: recurrent::Input<R>,
+        learning: bool,
+    ) -> Result<Output<R>> {
+        let (mut spiking, mut slots) = (Vec::new(), Vec::new());
+        let mut h = None;
+        for layer in layers {
+            let output = recurrent::layer(kind, &input, layer, learning)?;
+            let above = output.detach().gt(0.0)?.to_dtype(candle_core::DType::F32)?;
+            spiking.push(f64::from(above.sum_all()?.to_scalar::<f32>()?));
+            slots.push(output.elem_count() as f64);
+            input = recurrent::Input::Dense(output.clone());
+            h = Some(output);
+        }
+        let Some(h) = h else { bail!("a network needs at least one layer") };
+        let scores = recurrent::readout(&h, self.architecture.classes, &self.architecture.readout)?;
+        Ok(Output { scores, spikes: Vec::new(), spiking, slots })
+    }
+
     /// A spiking layer in the numbers of its kernel.
     ///
     /// # Errors
     /// If the cells do not spike.
     pub fn kernel(&self, index: usize) -> Result<SpikingLayer<R>> {
         let (cell, neurons) = (&self.architecture.cell, self.architecture.widths[index + 1]);
-        let parameters: Vec<R> = self.layers[index].flat()?.to_vec1()?;
+        let parameters: Vec<R> = match self.layers().get(index) {
+            Some(layer) => layer.flat()?.to_vec1()?,
+            None => Vec::new(),
+        };
         match SpikingLayer::new(cell, neurons, &parameters) {
             Some(layer) => Ok(layer),
             None => bail!("{} cells do not spike", cell.name()),
@@ -175,9 +263,10 @@ impl<R: Real> Network<R> {
     /// A layer's weights as `[neurons, inputs]`, row-major, as checkpoints and the quantiser take them.
     ///
     /// # Errors
-    /// None but those of candle's copies.
+    /// If there is no such layer of spiking cells.
     pub fn weight(&self, index: usize) -> Result<Vec<R>> {
-        self.layers[index].weight.t()?.contiguous()?.flatten_all()?.to_vec1()
+        let Some(layer) = self.layers().get(index) else { bail!("there is no spiking layer {index}") };
+        layer.weight.t()?.contiguous()?.flatten_all()?.to_vec1()
     }
 }
 

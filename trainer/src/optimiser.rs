@@ -1,6 +1,7 @@
 //! Adam (Kingma, Ba 2015), with its state open to checkpoints, and clipping of the gradient's norm.
 
 use crate::layer::with_numbers;
+use crate::network::NamedParameter;
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
@@ -41,8 +42,8 @@ pub struct Settings {
 
 impl Adam {
     /// An optimiser that has not made a step.
-    pub fn new(parameters: Vec<(String, Var)>) -> Self {
-        let parameter = |(name, value): (String, Var)| {
+    pub fn new(parameters: Vec<NamedParameter>) -> Self {
+        let parameter = |NamedParameter { name, value, .. }: NamedParameter| {
             let zeros = vec![0.0; value.elem_count()];
             Parameter { name, value, mean: zeros.clone(), square: zeros }
         };
@@ -163,7 +164,8 @@ mod tests {
     fn follows_the_formula() {
         let w = Var::new(&[1.0f32, -2.0], &Device::Cpu).unwrap();
         let curve = Tensor::new(&[0.5f32, 5.0], &Device::Cpu).unwrap();
-        let mut adam = Adam::new(vec![("w".to_owned(), w.clone())]);
+        let mut adam =
+            Adam::new(vec![NamedParameter { name: "w".to_owned(), value: w.clone(), transposed: false }]);
         let (mut hand, mut m, mut v) = ([1.0f64, -2.0], [0.0f64; 2], [0.0f64; 2]);
         for t in 1..=2 {
             let loss = (w.sqr().unwrap() * &curve).unwrap().sum_all().unwrap();

@@ -25,7 +25,7 @@
 use super::Extent;
 use super::drive::{Drive, sigmoid};
 use crate::kernel::Real;
-use crate::src_layer::with_numbers;
+use crate::layer::with_numbers;
 use candle_core::{Device, Result, Tensor};
 
 /// W as the backward pass takes it, `[3 · neurons, neurons]` in the order h, z, r.

@@ -18,7 +18,7 @@ pub use readout::readout;
 
 use crate::cell::Cell;
 use crate::kernel::{Events, Real};
-use crate::src_layer::with_numbers;
+use crate::layer::with_numbers;
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 use drive::Drive;
 use rayon::prelude::*;

@@ -11,7 +11,7 @@
 
 use super::Kind;
 use crate::kernel::Real;
-use candle_core::{Device, Result, Tensor, Var, bail};
+use candle_core::{Device, Result, Var, bail};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -62,38 +62,9 @@ impl Parameters {
         Ok(Self { input, recurrent, bias })
     }
 
-    /// A layer from a checkpoint's tensors: U `[3 · neurons, inputs]`, W or w, and b.
-    ///
-    /// # Errors
-    /// If their shapes do not fit each other or the kind.
-    pub fn from_checkpoint(kind: Kind, input: &Tensor, recurrent: &Tensor, bias: &Tensor) -> Result<Self> {
-        let parameters = Self {
-            input: Var::from_tensor(&input.t()?.contiguous()?)?,
-            recurrent: Var::from_tensor(&recurrent.contiguous()?)?,
-            bias: Var::from_tensor(&bias.contiguous()?)?,
-        };
-        parameters.widths(kind)?;
-        Ok(parameters)
-    }
-
-    /// The parameters in the shapes of a checkpoint, in the order of [`Parameters::names`].
-    ///
-    /// # Errors
-    /// None but those of candle's copies.
-    pub fn to_checkpoint(&self) -> Result<[Tensor; 3]> {
-        let input = self.input.t()?.contiguous()?;
-        Ok([input, self.recurrent.as_tensor().clone(), self.bias.as_tensor().clone()])
-    }
-
     /// Names of layer `index`'s parameters in checkpoints.
     pub fn names(index: usize) -> [String; 3] {
         ["input.weight", "recurrent.weight", "bias"].map(|part| format!("layers.{index}.{part}"))
-    }
-
-    /// Shapes of a layer's parameters in checkpoints, in the order of [`Parameters::names`].
-    pub fn checkpoint_shapes(kind: Kind, inputs: usize, neurons: usize) -> [Vec<usize>; 3] {
-        let (rows, columns) = kind.recurrent_shape(neurons);
-        [vec![3 * neurons, inputs], vec![rows, columns], vec![3 * neurons]]
     }
 
     /// Every parameter of layer `index` under its name in checkpoints, in a fixed order, for the optimiser.
