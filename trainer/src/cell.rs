@@ -72,12 +72,15 @@ pub enum Learnable {
     /// r of SRC, one per layer.
     R,
     /// r_s of SRC, one per layer.
+    #[value(name = "r-s")]
     RS,
     /// z_s^hyp and z_s^dep of SRC, one each per layer.
+    #[value(name = "z-s")]
     ZS,
     /// h\[0\] of SRC, one per neuron.
     H0,
     /// h_s\[0\] of SRC, one per neuron.
+    #[value(name = "h-s0")]
     HS0,
     /// α_V of LIF, one per layer.
     Leak,

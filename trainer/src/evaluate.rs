@@ -45,7 +45,7 @@ pub fn evaluate(
     let classes = network.architecture().classes;
     let mut total = Evaluation {
         samples: indices.len(),
-        activity: vec![0.0; network.layers().len()],
+        activity: vec![0.0; network.architecture().widths.len() - 1],
         confusion: vec![vec![0; classes]; classes],
         ..Evaluation::default()
     };
