@@ -2,7 +2,7 @@
 
 use crate::checkpoint;
 use crate::config::{Coding, Config};
-use crate::data::Images;
+use crate::data::Samples;
 use crate::network::Network;
 use anyhow::{Context, Result, ensure};
 use serde::Serialize;
@@ -93,12 +93,12 @@ impl Quantised {
     ///
     /// # Errors
     /// One sentence if no device would run it.
-    pub fn model(&self, config: &Config, images: &Images, measured: Measured) -> Result<AlignedBytes> {
+    pub fn model(&self, config: &Config, samples: &Samples, measured: Measured) -> Result<AlignedBytes> {
         let readout = &config.readout;
         let header = Header {
-            width: images.width as u16,
-            height: images.height as u16,
-            channels: 1,
+            width: samples.width() as u16,
+            height: samples.height() as u16,
+            channels: samples.channels() as u8,
             classes: CLASSES as u16,
             steps: config.steps as u16,
             encoder: match config.coding {

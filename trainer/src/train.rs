@@ -18,7 +18,7 @@ use crate::evaluate::{Evaluation, evaluate};
 use crate::network::Network;
 use crate::optimiser::Adam;
 use crate::progress;
-use crate::spike_train::SpikeBatch;
+use crate::spike_train::Show;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{D, Tensor};
 use indicatif::ProgressBar;
@@ -26,7 +26,6 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use spikelet_runtime::encode::training_stream;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -190,7 +189,8 @@ impl<'a> Run<'a> {
         let (config, epoch) = (self.config, self.progress.epochs);
         let mut order = train.to_vec();
         order.shuffle(&mut rng(config.seed, 1 + epoch as u64));
-        let encoder = config.encoder();
+        let encoding = config.encoding();
+        let show = Show::Training { epoch: epoch as u32 };
         let batches = order.len().div_ceil(config.batch);
         let mut sums = Sums::default();
         let (mut seen, start) = (0, Instant::now());
@@ -204,11 +204,9 @@ impl<'a> Run<'a> {
                     self.out.display()
                 );
             }
-            let stream = |sample: usize| training_stream(epoch as u32, sample as u32);
-            let samples: Vec<(u64, &[u8])> =
-                batch.iter().map(|&sample| (stream(sample), data.train.image(sample))).collect();
-            let spikes = SpikeBatch::encode(&encoder, &samples, config.steps);
-            let labels: Vec<u32> = batch.iter().map(|&sample| u32::from(data.train.labels[sample])).collect();
+            let spikes = encoding.batch(&data.train, batch, show);
+            let labels: Vec<u32> =
+                batch.iter().map(|&sample| u32::from(data.train.labels()[sample])).collect();
             let output = self.network.forward(spikes, Some(config.flow()))?;
             let targets = Tensor::new(labels.as_slice(), output.scores.device())?;
             let loss = candle_nn::loss::cross_entropy(&output.scores, &targets)?;
@@ -227,7 +225,7 @@ impl<'a> Run<'a> {
             bar.inc(batch.len() as u64);
             if index % 8 == 0 {
                 let share = |sum: f64| sum / seen as f64;
-                let activity = activity(&output.spikes, &self.network, config.steps);
+                let activity = activity(&output.spikes, &self.network, config.sequence());
                 bar.set_message(format!(
                     "loss {:.3}, accuracy {:.1} %, activity {activity}, {:.0} samples/s",
                     share(sums.loss),
@@ -242,7 +240,9 @@ impl<'a> Run<'a> {
     /// Projects b_h back under its bound: above it there is no gradient that could bring it back.
     fn bound_biases(&self) -> Result<()> {
         for layer in self.network.layers() {
-            layer.bias.set(&layer.bias.minimum(self.config.cell.src().map_or(0.0, |cell| cell.bias_most))?)?;
+            layer
+                .bias
+                .set(&layer.bias.minimum(self.config.cell.src().map_or(0.0, |cell| cell.bias_most))?)?;
         }
         Ok(())
     }

@@ -3,20 +3,20 @@
 use super::folder::DataFolder;
 use super::show;
 use crate::config::{Coding, Config, parse_layers};
-use crate::data::DatasetName;
+use crate::data::{Dataset, DatasetName};
 use crate::train::{self, RunResult};
 use anyhow::bail;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
-    /// Data set [default: digits, the built-in one].
-    #[arg(long)]
+    /// Data set: digits, mnist, fashion-mnist, nmnist, images:FOLDER or events:FOLDER [default: digits, the built-in one].
+    #[arg(long, value_name = "SET")]
     dataset: Option<DatasetName>,
-    /// How pixels become spikes [default: rate].
+    /// How pixels become spikes [default: rate, or events for recordings].
     #[arg(long)]
     coding: Option<Coding>,
-    /// Inputs and neurons per layer [default: 784-512-100].
+    /// Inputs and neurons per layer [default: 784-512-100, or what the data set takes in their place].
     #[arg(long, value_name = "784-512-100")]
     layers: Option<String>,
     /// Timesteps of a sequence [default: 200].
@@ -54,12 +54,16 @@ pub struct TrainArgs {
 }
 
 pub fn run(args: TrainArgs, json: bool) -> anyhow::Result<()> {
-    let config = args.config()?;
+    let mut config = args.config()?;
+    let data = args.folder.load(config.dataset.clone())?;
+    args.fit(&mut config, &data)?;
     let out = args.out.clone().unwrap_or_else(|| {
-        let Config { dataset, steps, seed, .. } = config;
-        PathBuf::from(format!("runs/{dataset}-{}-T{steps}-seed{seed}", config.shape()))
+        let Config { dataset, steps, seed, .. } = &config;
+        PathBuf::from(format!("runs/{}-{}-T{steps}-seed{seed}", dataset.slug(), config.shape()))
     });
-    let data = args.folder.load(config.dataset)?;
+    if let Some(subset) = data.subset() {
+        eprintln!("{} is {subset}", data.name);
+    }
     train::stop_on_ctrl_c();
     let result = with_threads(args.threads, || train::train(&config, &data, &out, args.resume))?;
     show::show(json, &result, |result| print(result, &out))
@@ -108,6 +112,24 @@ impl TrainArgs {
             config.train_samples = self.train_samples;
         }
         Ok(config)
+    }
+
+    /// Sets what nobody has chosen to what the data take: their coding, their inputs, ten neurons per class.
+    fn fit(&self, config: &mut Config, data: &Dataset) -> anyhow::Result<()> {
+        if self.resume {
+            return Ok(());
+        }
+        let chosen = match &self.config {
+            None => Default::default(),
+            Some(path) => Config::keys(path)?,
+        };
+        if self.coding.is_none() && !chosen.contains("coding") && data.name.has_events() {
+            config.set_coding(Coding::Events);
+        }
+        if self.layers.is_none() && !chosen.contains("layers") {
+            config.layers = vec![data.train.inputs(), 512, 10 * data.classes];
+        }
+        Ok(())
     }
 
     /// The config of the run to resume, which no option may change.
