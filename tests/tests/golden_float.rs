@@ -1,12 +1,12 @@
 //! The trainer against the oracle: every intermediate of a layer, and a network's spikes, scores, loss and gradients.
 
 use candle_core::{DType, Device, Tensor, safetensors};
+use spikelet::cell::{Cell, SrcCell};
 use spikelet::kernel::backward::Flow;
 use spikelet::kernel::forward::States;
 use spikelet::kernel::{Events, Real};
 use spikelet::network::{Architecture, Network, Parameters};
 use spikelet::readout::ReadoutConfig;
-use spikelet::cell::{Cell, SrcCell};
 use std::collections::HashMap;
 use std::path::Path;
 
@@ -90,7 +90,8 @@ fn case<R: Real>() -> Case<R> {
     });
     let layers = layers.collect();
     let (cell, readout) = (SrcCell::default(), ReadoutConfig::default());
-    let architecture = Architecture { widths, classes: golden["logits"].dims2().unwrap().1, cell: Cell::Src(cell), readout };
+    let architecture =
+        Architecture { widths, classes: golden["logits"].dims2().unwrap().1, cell: Cell::Src(cell), readout };
     Case {
         network: Network::from_parameters(architecture, layers),
         events: (0..batch).map(|b| Events::graded(&to::<R>(&sample(&golden["s_in"], b)), inputs)).collect(),

@@ -240,7 +240,9 @@ impl<'a> Run<'a> {
     /// Projects b_h back under its bound: above it there is no gradient that could bring it back.
     fn bound_biases(&self) -> Result<()> {
         for layer in self.network.layers() {
-            layer.bias.set(&layer.bias.minimum(self.config.cell.src().map_or(0.0, |cell| cell.bias_most))?)?;
+            layer
+                .bias
+                .set(&layer.bias.minimum(self.config.cell.src().map_or(0.0, |cell| cell.bias_most))?)?;
         }
         Ok(())
     }
