@@ -7,7 +7,7 @@
 
 use crate::cell::Cell;
 use crate::config::ActivityGoal;
-use crate::kernel::synapses::weight_gradient;
+use crate::kernel::synapses::{ByInput, Panels, weight_gradient};
 use crate::kernel::{Backward, Events, Flow, Pool, Push, Real, SpikeGradient, SpikingLayer};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
@@ -184,16 +184,19 @@ impl<R: Real> CustomOp3 for SpikingLayerOp<R> {
         let Some(layer) = SpikingLayer::new(&self.cell, self.neurons, parameters) else {
             bail!("{} cells do not spike", self.cell.name())
         };
+        let weights = Panels::new(weight, self.neurons);
+        let block = self.steps() * self.neurons;
         let output: Vec<Events<R>> = if self.training.is_some() {
-            let block = layer.kept() * self.steps() * self.neurons;
-            let mut blocks = self.pool.take(block * self.input.len());
-            let samples = self.input.par_iter().zip(blocks.par_chunks_mut(block));
-            let output = samples.map(|(events, kept)| layer.forward(weight, events, Some(kept)));
-            let output = output.collect();
+            let length = layer.kept() * block;
+            let mut blocks = self.pool.take(length * self.input.len());
+            let samples = self.input.par_iter().zip(blocks.par_chunks_mut(length));
+            let output = samples.map(|(events, kept)| layer.forward(&weights, events, kept)).collect();
             let _ = self.kept.set(Kept { layer, blocks });
             output
         } else {
-            self.input.par_iter().map(|events| layer.forward(weight, events, None)).collect()
+            let scratch = || vec![R::ZERO; block];
+            let run = |kept: &mut Vec<R>, events| layer.forward(&weights, events, kept);
+            self.input.par_iter().map_init(scratch, run).collect()
         };
         let _ = self.output.set(Arc::new(output));
         Ok((R::to_cpu_storage_owned(vec![R::ZERO]), Shape::from(1)))
@@ -288,18 +291,13 @@ impl<R: Real> SpikingLayerOp<R> {
         let block = self.steps() * neurons;
         // Whole cache lines of either kind of number, and a block of weights that stays in a core's cache.
         let width = neurons.div_ceil(rayon::current_num_threads()).next_multiple_of(16).min(128);
+        let spikes: Vec<_> = self.input.par_iter().map(|events| ByInput::new(events, inputs)).collect();
         let starts: Vec<usize> = (0..neurons).step_by(width).collect();
         let parts: Vec<Vec<R>> = starts
             .par_iter()
             .map(|&start| {
                 let columns = start..(start + width).min(neurons);
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || {
-                        let samples = self.input.iter().zip(g_i.chunks_exact(block));
-                        weight_gradient(inputs, neurons, columns, samples)
-                    },
-                )
+                weight_gradient(inputs, neurons, columns, spikes.iter().zip(g_i.chunks_exact(block)))
             })
             .collect();
         let mut g_w = vec![R::ZERO; inputs * neurons];

@@ -19,6 +19,7 @@ pub mod loss;
 pub mod network;
 pub mod optimiser;
 mod progress;
+pub mod rate;
 pub mod readout;
 pub mod recurrent;
 pub mod simulate;

@@ -2,6 +2,7 @@
 
 use crate::augment::Augmenter;
 use crate::data::Samples;
+use crate::rate::Shown;
 use rayon::prelude::*;
 use spikelet_export::ModelFile;
 use spikelet_runtime::encode::{Encoder, evaluation_stream, training_stream};
@@ -95,10 +96,13 @@ impl Encoding {
                 if let (Show::Training { .. }, Some(augmenter)) = (show, self.augmenter) {
                     pixels = augmenter.image(&pixels, images.width, stream).into();
                 }
-                train.inputs.reserve(self.steps * pixels.len() / 24);
-                for t in 0..self.steps {
-                    encoder.for_each_spike(stream, t as u16, &pixels, |input| train.inputs.push(input));
-                    train.offsets.push(train.inputs.len() as u32);
+                if let Encoder::Rate(code) = encoder {
+                    Shown::new(code, &pixels).spikes(stream, self.steps, &mut train);
+                } else {
+                    for t in 0..self.steps {
+                        encoder.for_each_spike(stream, t as u16, &pixels, |input| train.inputs.push(input));
+                        train.offsets.push(train.inputs.len() as u32);
+                    }
                 }
             }
         }

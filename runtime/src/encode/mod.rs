@@ -12,7 +12,7 @@ mod latency;
 mod rate;
 
 pub use latency::{Curve, LatencyCode};
-pub use rate::{Gain, RateCode};
+pub use rate::{Coins, Gain, RateCode};
 
 use crate::spikes::InputSpikes;
 

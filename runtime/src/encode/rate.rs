@@ -58,8 +58,7 @@ impl RateCode {
     /// Calls `spike` with each pixel that spikes at timestep `t` of `stream`, in ascending order.
     #[inline]
     pub fn for_each_spike(&self, stream: u64, t: u16, pixels: &[u8], mut spike: impl FnMut(u16)) {
-        let key = mix64(mix64(self.seed ^ mix64(stream.wrapping_add(WEYL_64))).wrapping_add(u64::from(t)));
-        let (mask, mut counter) = ((key >> 32) as u32, key as u32);
+        let Coins { mask, mut counter } = self.coins(stream, t);
         let mut index = 0u16;
         for pair in pixels.get(..MAX_WIDTH).unwrap_or(pixels).chunks(2) {
             counter = counter.wrapping_add(WEYL_32);
@@ -79,11 +78,33 @@ impl RateCode {
         }
     }
 
-    /// Spike probability of a pixel value in 2^-16, rounded down.
+    /// The coins of timestep `t` of `stream`.
     #[inline]
-    const fn threshold(&self, pixel: u8) -> u32 {
+    pub const fn coins(&self, stream: u64, t: u16) -> Coins {
+        let key = mix64(mix64(self.seed ^ mix64(stream.wrapping_add(WEYL_64))).wrapping_add(t as u64));
+        Coins { mask: (key >> 32) as u32, counter: key as u32 }
+    }
+
+    /// Spike probability of a pixel value in 2^-16, rounded down: it spikes if its coin is below this.
+    #[inline]
+    pub const fn threshold(&self, pixel: u8) -> u32 {
         // At most 2^16 * 255, no overflow.
         self.gain.to_bits() * pixel as u32 / 255
+    }
+}
+
+/// The random numbers of one timestep of a [`RateCode`], a coin for each pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Coins {
+    mask: u32,
+    counter: u32,
+}
+
+impl Coins {
+    /// Coins of pixels `2 pair` (the low 16 bits) and `2 pair + 1` (the high ones).
+    #[inline(always)]
+    pub const fn pair(&self, pair: u32) -> u32 {
+        mix32(self.counter.wrapping_add(WEYL_32.wrapping_mul(pair.wrapping_add(1)))) ^ self.mask
     }
 }
 

@@ -35,30 +35,18 @@ impl<R: Real> Events<R> {
     /// Appends a timestep: s = ReLU(h) for each neuron's `h` (Eq. 3f).
     #[inline(always)]
     pub fn push_step(&mut self, h: &[R]) {
-        // Few neurons spike: whole groups are passed over with one test.
-        const GROUP: usize = 16;
-        for (group, values) in h.chunks(GROUP).enumerate() {
-            if !values.iter().fold(false, |any, &value| any | (value > R::ZERO)) {
-                continue;
-            }
-            for (index, &value) in values.iter().enumerate() {
-                if value > R::ZERO {
-                    self.train.inputs.push((group * GROUP + index) as u16);
-                    self.values.push(value);
-                }
-            }
-        }
-        self.train.offsets.push(self.train.inputs.len() as u32);
+        let Self { train, values } = self;
+        above(h, R::ZERO, |index, value| {
+            train.inputs.push(index);
+            values.push(value);
+        });
+        train.offsets.push(train.inputs.len() as u32);
     }
 
     /// Appends a timestep of binary spikes: one for each neuron whose potential is above `threshold`.
     #[inline(always)]
     pub fn push_binary(&mut self, potentials: &[R], threshold: R) {
-        for (index, &potential) in potentials.iter().enumerate() {
-            if potential > threshold {
-                self.train.inputs.push(index as u16);
-            }
-        }
+        above(potentials, threshold, |index, _| self.train.inputs.push(index));
         self.train.offsets.push(self.train.inputs.len() as u32);
     }
 
@@ -90,6 +78,23 @@ impl<R: Real> Events<R> {
             }
         }
         block
+    }
+}
+
+/// Calls `spike` for each potential above `threshold`.
+#[inline(always)]
+fn above<R: Real>(potentials: &[R], threshold: R, mut spike: impl FnMut(u16, R)) {
+    // Few neurons spike: whole groups are passed over with one test.
+    const GROUP: usize = 16;
+    for (group, values) in potentials.chunks(GROUP).enumerate() {
+        if !values.iter().fold(false, |any, &value| any | (value > threshold)) {
+            continue;
+        }
+        for (index, &value) in values.iter().enumerate() {
+            if value > threshold {
+                spike((group * GROUP + index) as u16, value);
+            }
+        }
     }
 }
 

@@ -12,7 +12,8 @@
 //! g_v is also the gradient at the current W s_in\[t\]. No gradient goes through the reset.
 
 use super::gradient::{Push, SpikeGradient};
-use super::synapses::add_rows;
+use super::lanes::{in_blocks, load, store};
+use super::synapses::{PANEL, Panels, leak_and_add};
 use super::{Events, Real};
 use crate::cell::{Learnable, LifCell};
 
@@ -72,14 +73,14 @@ impl<R: Real> LifLayer<R> {
     }
 
     /// Advances states by one timestep in which `inputs` spike, with `values` (empty if each is 1).
-    #[inline(always)]
     pub fn step(&self, states: &mut States<R>, weights: &[R], inputs: &[u16], values: &[R]) {
         let States { before_reset, v } = states;
-        before_reset.iter_mut().zip(&*v).for_each(|(new, &v)| *new = self.leak * v);
-        add_rows(before_reset, weights, inputs, values);
-        for (v, &new) in v.iter_mut().zip(&*before_reset) {
-            *v = self.after_reset(new);
-        }
+        in_blocks!(self.neurons, |start, N| {
+            let mut new = load::<R, N>(v, start);
+            leak_and_add(&mut new, self.leak, (&weights[start..], self.neurons), (inputs, values));
+            store(before_reset, start, new);
+            store(v, start, new.map(|new| self.after_reset(new)));
+        });
     }
 
     #[inline(always)]
@@ -87,20 +88,41 @@ impl<R: Real> LifLayer<R> {
         if before > self.threshold { self.rest } else { before }
     }
 
-    /// Runs a sample through the layer and returns the layer's spikes; fills `kept` if there is a backward pass to come.
+    /// Runs a sample through the layer and returns the layer's spikes; fills `kept`, one block.
     #[inline(always)]
-    pub fn forward(&self, weights: &[R], input: &Events<R>, mut kept: Option<&mut [R]>) -> Events<R> {
-        let mut states = self.start();
-        let mut output = Events::start();
-        for t in 0..input.steps() {
-            let (inputs, values) = input.at(t);
-            self.step(&mut states, weights, inputs, values);
-            output.push_binary(&states.before_reset, self.threshold);
-            if let Some(kept) = &mut kept {
-                kept[t * self.neurons..][..self.neurons].copy_from_slice(&states.before_reset);
+    pub fn forward(&self, weights: &Panels<R>, input: &Events<R>, kept: &mut [R]) -> Events<R> {
+        for (neurons, weights) in weights.iter() {
+            let width = neurons.len();
+            if width == PANEL {
+                self.forward_block::<PANEL>(neurons.start, (weights, width), input, kept);
+                continue;
             }
+            in_blocks!(width, |at, N| {
+                self.forward_block::<N>(neurons.start + at, (&weights[at..], width), input, kept);
+            });
+        }
+        let mut output = Events::start();
+        for potentials in kept.chunks_exact(self.neurons) {
+            output.push_binary(potentials, self.threshold);
         }
         output
+    }
+
+    /// Runs a sample through the `N` neurons from `start` on.
+    #[inline(always)]
+    fn forward_block<const N: usize>(
+        &self,
+        start: usize,
+        weights: (&[R], usize),
+        input: &Events<R>,
+        kept: &mut [R],
+    ) {
+        let mut v = [R::ZERO; N];
+        for t in 0..input.steps() {
+            leak_and_add(&mut v, self.leak, weights, input.at(t));
+            store(kept, t * self.neurons + start, v);
+            v = v.map(|v| self.after_reset(v));
+        }
     }
 
     /// Fills a sample's gradient at its currents, `[timesteps, neurons]`, and the gradients of its parameters, in the
@@ -116,30 +138,38 @@ impl<R: Real> LifLayer<R> {
     ) {
         let n = self.neurons;
         let pi = R::of(std::f64::consts::PI);
-        let (mut g_s, mut g_v) = (vec![R::ZERO; n], vec![R::ZERO; n]);
-        let (mut g_leak, mut g_threshold) = (R::ZERO, R::ZERO);
+        let zeros = || vec![R::ZERO; n];
+        // ∂L/∂α_V and -∂L/∂V_thresh have a sum for each neuron, so that vector code can add them.
+        let (mut g_s, mut g_v, mut g_leak, mut g_threshold) = (zeros(), zeros(), zeros(), zeros());
         for t in (0..g_i.len() / n).rev() {
             let now = &kept[t * n..][..n];
             gradient.at(t, push, |k| now[k] > self.threshold, &mut g_s);
-            for k in 0..n {
-                let over = now[k] - self.threshold;
-                let u = g_s[k] / (R::ONE + pi * over * (pi * over));
-                let through = if over > R::ZERO { R::ZERO } else { self.leak * g_v[k] };
-                g_v[k] = u + through;
-                g_threshold += u;
-            }
-            if t > 0 {
-                let before = &kept[(t - 1) * n..][..n];
-                for (&g, &before) in g_v.iter().zip(before) {
-                    g_leak += g * self.after_reset(before);
+            // V before the first timestep is 0.
+            let before = if t > 0 { &kept[(t - 1) * n..][..n] } else { &zeros()[..] };
+            in_blocks!(n, |start, N| {
+                let (now, before) = (load::<R, N>(now, start), load::<R, N>(before, start));
+                let (g_s, mut g) = (load::<R, N>(&g_s, start), load::<R, N>(&g_v, start));
+                let mut leak = load::<R, N>(&g_leak, start);
+                let mut threshold = load::<R, N>(&g_threshold, start);
+                for k in 0..N {
+                    let over = now[k] - self.threshold;
+                    let u = g_s[k] / (R::ONE + pi * over * (pi * over));
+                    let through = if over > R::ZERO { R::ZERO } else { self.leak * g[k] };
+                    g[k] = u + through;
+                    threshold[k] += u;
+                    leak[k] += g[k] * self.after_reset(before[k]);
                 }
-            }
-            g_i[t * n..][..n].copy_from_slice(&g_v);
+                store(&mut g_v, start, g);
+                store(&mut g_leak, start, leak);
+                store(&mut g_threshold, start, threshold);
+                store(g_i, t * n + start, g);
+            });
         }
+        let sum = |terms: &[R]| terms.iter().fold(R::ZERO, |sum, &g| sum + g);
         for (learnt, g) in self.learn.iter().zip(g_p) {
             *g = match learnt {
-                Learnable::Leak => g_leak,
-                _ => R::ZERO - g_threshold,
+                Learnable::Leak => sum(&g_leak),
+                _ => R::ZERO - sum(&g_threshold),
             };
         }
     }

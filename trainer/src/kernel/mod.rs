@@ -9,11 +9,12 @@
 //! | a sample's states and gradients | `[timesteps, neurons]` |
 //!
 //! Loops run under [`pulp`]'s run-time dispatch: they are compiled for each instruction set and the best one is
-//! chosen at run time. None of them contracts or reorders floating-point operations, so every instruction set gives
-//! the same bits.
+//! chosen at run time. Fused multiply-adds are written out and sums keep their order, so every instruction set gives the
+//! same bits.
 
 mod events;
 mod gradient;
+mod lanes;
 pub mod lif_layer;
 mod pool;
 mod real;
@@ -27,7 +28,9 @@ pub use real::Real;
 
 use crate::cell::Cell;
 use lif_layer::LifLayer;
+use pulp::NullaryFnOnce;
 use src_layer::SrcLayer;
+use synapses::Panels;
 
 /// The numbers of one spiking layer, whatever its cells.
 #[derive(Clone, Debug)]
@@ -78,32 +81,61 @@ impl<R: Real> SpikingLayer<R> {
         }
     }
 
-    /// Runs a sample through the layer, with the best instructions there are.
-    pub fn forward(&self, weights: &[R], input: &Events<R>, kept: Option<&mut [R]>) -> Events<R> {
-        match self {
-            Self::Src(layer) => pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || layer.forward(weights, input, kept),
-            ),
-            Self::Lif(layer) => pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || layer.forward(weights, input, kept),
-            ),
-        }
+    /// Runs a sample through the layer, with the best instructions there are, and returns the layer's spikes. Fills
+    /// `kept`: [`Self::kept`] blocks if there is a backward pass to come, else one of them.
+    pub fn forward(&self, weights: &Panels<R>, input: &Events<R>, kept: &mut [R]) -> Events<R> {
+        dispatch(ForwardPass { layer: self, weights, input, kept })
     }
 
     /// Fills a sample's ∂L/∂i, `[timesteps, neurons]`, and the gradients of its flat parameters.
     pub fn backward(&self, given: Backward<'_, R>, g_i: &mut [R], g_p: &mut [R]) {
-        let Backward { flow, kept, gradient, push } = given;
-        match self {
-            Self::Src(layer) => pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || layer.backward(flow, kept, gradient, push, g_i, g_p),
-            ),
-            Self::Lif(layer) => pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || layer.backward(kept, gradient, push, g_i, g_p),
-            ),
+        dispatch(BackwardPass { layer: self, given, g_i, g_p });
+    }
+}
+
+/// Runs a kernel with the best instructions there are.
+///
+/// Kernels are types, not closures: a large closure may not be inlined into the function that has the instructions, and
+/// would then be compiled for the plainest processor.
+pub(crate) fn dispatch<K: NullaryFnOnce>(kernel: K) -> K::Output {
+    pulp::Arch::new().dispatch(kernel)
+}
+
+struct ForwardPass<'a, R> {
+    layer: &'a SpikingLayer<R>,
+    weights: &'a Panels<R>,
+    input: &'a Events<R>,
+    kept: &'a mut [R],
+}
+
+impl<R: Real> NullaryFnOnce for ForwardPass<'_, R> {
+    type Output = Events<R>;
+
+    #[inline(always)]
+    fn call(self) -> Events<R> {
+        match self.layer {
+            SpikingLayer::Src(layer) => layer.forward(self.weights, self.input, self.kept),
+            SpikingLayer::Lif(layer) => layer.forward(self.weights, self.input, self.kept),
+        }
+    }
+}
+
+struct BackwardPass<'a, R> {
+    layer: &'a SpikingLayer<R>,
+    given: Backward<'a, R>,
+    g_i: &'a mut [R],
+    g_p: &'a mut [R],
+}
+
+impl<R: Real> NullaryFnOnce for BackwardPass<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Backward { flow, kept, gradient, push } = self.given;
+        match self.layer {
+            SpikingLayer::Src(layer) => layer.backward(flow, kept, gradient, push, self.g_i, self.g_p),
+            SpikingLayer::Lif(layer) => layer.backward(kept, gradient, push, self.g_i, self.g_p),
         }
     }
 }

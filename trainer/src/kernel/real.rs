@@ -22,6 +22,8 @@ pub trait Real:
     fn of(value: f64) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// `self * a + b`, rounded once.
+    fn mul_add(self, a: Self, b: Self) -> Self;
 }
 
 impl Real for f64 {
@@ -34,6 +36,11 @@ impl Real for f64 {
 
     fn tanh(self) -> Self {
         self.tanh()
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
     }
 }
 
@@ -48,6 +55,11 @@ impl Real for f32 {
     #[inline(always)]
     fn tanh(self) -> Self {
         tanh_f32(self)
+    }
+
+    #[inline(always)]
+    fn mul_add(self, a: Self, b: Self) -> Self {
+        self.mul_add(a, b)
     }
 }
 
@@ -64,8 +76,8 @@ fn tanh_f32(x: f32) -> f32 {
     let shifted = power + ROUND;
     let f = power - (shifted - ROUND);
     let two_to_n = f32::from_bits((shifted.to_bits() << 23).wrapping_add(127 << 23));
-    let two_to_f = SERIES.iter().rev().fold(0.0, |sum, &term| sum * f + term);
-    (1.0 - 2.0 / (two_to_n * two_to_f + 1.0)).copysign(x)
+    let two_to_f = SERIES.iter().rev().fold(0.0, |sum: f32, &term| sum.mul_add(f, term));
+    (1.0 - 2.0 / two_to_n.mul_add(two_to_f, 1.0)).copysign(x)
 }
 
 /// (ln 2)^k / k!, the Taylor series of 2^f.

@@ -16,7 +16,8 @@
 //! and no earlier timestep, so the detachment does not cut them off.
 
 use super::gradient::{Flow, Push, SpikeGradient};
-use super::synapses::add_rows;
+use super::lanes::{in_blocks, load, store};
+use super::synapses::{PANEL, Panels, leak_and_add};
 use super::{Events, Real};
 use crate::cell::{Gate, Learnable, SpikeKind, SrcCell};
 
@@ -181,49 +182,102 @@ impl<R: Real> SrcLayer<R> {
     }
 
     /// Advances states by one timestep in which `inputs` spike, with `values` (empty if each is 1).
-    #[inline(always)]
     pub fn step(&self, states: &mut States<R>, weights: &[R], inputs: &[u16], values: &[R]) {
-        let c = &self.constants;
-        states.i.iter_mut().for_each(|i| *i *= c.alpha);
-        add_rows(&mut states.i, weights, inputs, values);
-        let half = R::of(0.5);
-        let previous = c.gate == Gate::Previous;
-        let States { i, y, h, h_s } = states;
-        let neurons = i.iter().zip(y).zip(h.iter_mut().zip(h_s)).zip(&self.bias);
-        for (((&i, y), (h, h_s)), &b) in neurons {
-            *y = (i * c.rho_inverse).tanh();
-            let candidate = (c.rho * *y + c.r * *h + c.r_s * *h_s + b).tanh();
-            let next = c.z * *h + (R::ONE - c.z) * candidate;
-            let gate = if previous { *h } else { next };
-            let z_s = if gate > half { c.z_s_dep } else { c.z_s_hyp };
-            *h_s = z_s * *h_s + (R::ONE - z_s) * *h;
-            *h = next;
-        }
+        let width = self.neurons();
+        in_blocks!(width, |start, N| {
+            let mut i = load::<R, N>(&states.i, start);
+            let (mut h, mut h_s) = (load::<R, N>(&states.h, start), load::<R, N>(&states.h_s, start));
+            leak_and_add(&mut i, self.constants.alpha, (&weights[start..], width), (inputs, values));
+            let y = self.update::<false, N>(start, &i, &mut h, &mut h_s);
+            store(&mut states.i, start, i);
+            store(&mut states.y, start, y);
+            store(&mut states.h, start, h);
+            store(&mut states.h_s, start, h_s);
+        });
     }
 
-    /// Runs a sample through the layer and returns the layer's spikes; fills `kept`, [`Self::kept`] blocks, if there is a
-    /// backward pass to come.
+    /// Eq. 3b to 3e for the `N` neurons from `start` on: advances h and h_s and returns y. `PLAIN` if z = 0 and the gate
+    /// looks at the present h.
     #[inline(always)]
-    pub fn forward(&self, weights: &[R], input: &Events<R>, mut kept: Option<&mut [R]>) -> Events<R> {
-        let neurons = self.neurons();
-        let block = input.steps() * neurons;
-        let mut states = self.start();
-        let mut output = Events::start();
-        for t in 0..input.steps() {
-            let (inputs, values) = input.at(t);
-            self.step(&mut states, weights, inputs, values);
-            match self.constants.spikes {
-                SpikeKind::Graded => output.push_step(&states.h),
-                SpikeKind::Binary => output.push_binary(&states.h, R::of(0.5)),
+    fn update<const PLAIN: bool, const N: usize>(
+        &self,
+        start: usize,
+        i: &[R; N],
+        h: &mut [R; N],
+        h_s: &mut [R; N],
+    ) -> [R; N] {
+        // Copied out: a choice between two fields behind a reference becomes a gather.
+        let Constants { rho, rho_inverse, z, r, r_s, z_s_hyp, z_s_dep, gate, .. } = self.constants;
+        let half = R::of(0.5);
+        let previous = gate == Gate::Previous;
+        let bias = load::<R, N>(&self.bias, start);
+        let mut y = *i;
+        for k in 0..N {
+            let before = h[k];
+            y[k] = (i[k] * rho_inverse).tanh();
+            let drive = rho.mul_add(y[k], r.mul_add(before, r_s.mul_add(h_s[k], bias[k])));
+            let candidate = drive.tanh();
+            let now = if PLAIN { candidate } else { z.mul_add(before - candidate, candidate) };
+            let gate = if !PLAIN && previous { before } else { now };
+            let z_s = if gate > half { z_s_dep } else { z_s_hyp };
+            h_s[k] = z_s.mul_add(h_s[k] - before, before);
+            h[k] = now;
+        }
+        y
+    }
+
+    /// Runs a sample through the layer and returns the layer's spikes. Fills `kept`: [`Self::kept`] blocks if there is a
+    /// backward pass to come, else one of them.
+    #[inline(always)]
+    pub fn forward(&self, weights: &Panels<R>, input: &Events<R>, kept: &mut [R]) -> Events<R> {
+        // The cell of Eq. 3 is what most trainings spend their time in.
+        let plain = self.constants.z == R::ZERO && self.constants.gate == Gate::Current;
+        for (neurons, weights) in weights.iter() {
+            let width = neurons.len();
+            if plain && width == PANEL {
+                self.forward_block::<true, PANEL>(neurons.start, (weights, width), input, kept);
+                continue;
             }
-            if let Some(kept) = &mut kept {
-                let signals = [&states.h, &states.y, &states.i, &states.h_s];
-                for (block, signal) in kept.chunks_exact_mut(block).zip(signals) {
-                    block[t * neurons..][..neurons].copy_from_slice(signal);
+            in_blocks!(width, |at, N| {
+                let weights = (&weights[at..], width);
+                if plain {
+                    self.forward_block::<true, N>(neurons.start + at, weights, input, kept);
+                } else {
+                    self.forward_block::<false, N>(neurons.start + at, weights, input, kept);
                 }
+            });
+        }
+        let mut output = Events::start();
+        let neurons = self.neurons();
+        for h in kept[..input.steps() * neurons].chunks_exact(neurons) {
+            match self.constants.spikes {
+                SpikeKind::Graded => output.push_step(h),
+                SpikeKind::Binary => output.push_binary(h, R::of(0.5)),
             }
         }
         output
+    }
+
+    /// Runs a sample through the `N` neurons from `start` on.
+    #[inline(always)]
+    fn forward_block<const PLAIN: bool, const N: usize>(
+        &self,
+        start: usize,
+        weights: (&[R], usize),
+        input: &Events<R>,
+        kept: &mut [R],
+    ) {
+        let neurons = self.neurons();
+        let block = input.steps() * neurons;
+        let mut i = [R::ZERO; N];
+        let (mut h, mut h_s) = (load::<R, N>(&self.h0, start), load::<R, N>(&self.h_s0, start));
+        for t in 0..input.steps() {
+            leak_and_add(&mut i, self.constants.alpha, weights, input.at(t));
+            let y = self.update::<PLAIN, N>(start, &i, &mut h, &mut h_s);
+            for (kept, signal) in kept.chunks_exact_mut(block).zip([&h, &y, &i, &h_s]) {
+                store(kept, t * neurons + start, *signal);
+            }
+        }
     }
 
     /// Fills a sample's ∂L/∂i, `[timesteps, neurons]`, and the gradients of its parameters, in the order of
@@ -262,7 +316,14 @@ impl<R: Real> SrcLayer<R> {
                         &step.g_s
                     }
                 };
-                self.detached_step(flow, (h, y, g_s), &mut carried.g_i, g_b);
+                // What is carried from the timestep behind is what was found there.
+                let (now, behind) = g_i[t * neurons..].split_at_mut(neurons);
+                let behind = behind.get(..neurons).unwrap_or(&carried.g_i);
+                if flow.bypass {
+                    self.detached_step::<true>((h, y, g_s), behind, now, g_b);
+                } else {
+                    self.detached_step::<false>((h, y, g_s), behind, now, g_b);
+                }
             } else {
                 gradient.at(t, push, spikes, &mut step.g_s);
                 let h_before = if t > 0 { row(kept.h, t - 1, neurons) } else { &self.h0 };
@@ -274,8 +335,8 @@ impl<R: Real> SrcLayer<R> {
                     rest = behind;
                     self.learn_step(learnt, t, &kept, &step, &carried.g_i, sums);
                 }
+                g_i[t * neurons..][..neurons].copy_from_slice(&carried.g_i);
             }
-            g_i[t * neurons..][..neurons].copy_from_slice(&carried.g_i);
         }
         // What is carried out of the first timestep belongs to the initial states.
         for &learnt in &self.learn {
@@ -291,18 +352,28 @@ impl<R: Real> SrcLayer<R> {
     }
 
     /// One timestep back with h and h_s detached and nothing learnt but weights and b_h: the case that trainings spend
-    /// their time in.
+    /// their time in. `behind` is ∂L/∂i of the timestep behind this one.
     #[inline(always)]
-    fn detached_step(&self, flow: Flow, (h, y, g_s): (&[R], &[R], &[R]), g_i: &mut [R], g_b: &mut [R]) {
-        let n = g_b.len();
-        let (h, y, g_s, g_i) = (&h[..n], &y[..n], &g_s[..n], &mut g_i[..n]);
+    fn detached_step<const BYPASS: bool>(
+        &self,
+        (h, y, g_s): (&[R], &[R], &[R]),
+        behind: &[R],
+        g_i: &mut [R],
+        g_b: &mut [R],
+    ) {
         let alpha = self.constants.alpha;
-        for k in 0..n {
-            let open = flow.bypass || h[k] > R::ZERO;
-            let u = (R::ONE - h[k] * h[k]) * if open { g_s[k] } else { R::ZERO };
-            g_i[k] = (R::ONE - y[k] * y[k]) * u + alpha * g_i[k];
-            g_b[k] += u;
-        }
+        in_blocks!(g_b.len(), |start, N| {
+            let (h, y, g_s) = (load::<R, N>(h, start), load::<R, N>(y, start), load::<R, N>(g_s, start));
+            let (mut g, mut sum) = (load::<R, N>(behind, start), load::<R, N>(g_b, start));
+            for k in 0..N {
+                let open = if BYPASS || h[k] > R::ZERO { g_s[k] } else { R::ZERO };
+                let u = (R::ONE - h[k] * h[k]) * open;
+                g[k] = (R::ONE - y[k] * y[k]).mul_add(u, alpha * g[k]);
+                sum[k] += u;
+            }
+            store(g_i, start, g);
+            store(g_b, start, sum);
+        });
     }
 
     /// One timestep back in the general case; leaves this timestep's gradients in `step`.

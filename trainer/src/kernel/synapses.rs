@@ -1,6 +1,71 @@
 //! The sparse products of a layer's synapses: weights are added for spikes only.
 
-use super::{Events, Real};
+use super::lanes::{in_blocks, view};
+use super::{Events, Real, dispatch};
+use pulp::NullaryFnOnce;
+use std::ops::Range;
+
+/// Neurons whose sums stay in registers together: enough sums side by side to hide how long an addition takes.
+pub const PANEL: usize = 64;
+
+/// A layer's weights, `[inputs, neurons]`, cut into panels of [`PANEL`] neurons (the last one may have fewer), each
+/// `[inputs, neurons of the panel]`: what a few neurons take from all spikes of a sample lies close together.
+#[derive(Clone, Debug)]
+pub struct Panels<R> {
+    neurons: usize,
+    inputs: usize,
+    numbers: Vec<R>,
+}
+
+impl<R: Real> Panels<R> {
+    /// Panels of `weights`, which lead to so many neurons.
+    pub fn new(weights: &[R], neurons: usize) -> Self {
+        let mut numbers = Vec::with_capacity(weights.len());
+        for start in (0..neurons).step_by(PANEL) {
+            let columns = start..(start + PANEL).min(neurons);
+            for row in weights.chunks_exact(neurons) {
+                numbers.extend_from_slice(&row[columns.clone()]);
+            }
+        }
+        Self { neurons, inputs: weights.len() / neurons, numbers }
+    }
+
+    /// The neurons of each panel, and their weights.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Range<usize>, &[R])> {
+        self.numbers
+            .chunks(PANEL * self.inputs)
+            .enumerate()
+            .map(|(index, weights)| (index * PANEL..((index + 1) * PANEL).min(self.neurons), weights))
+    }
+}
+
+/// `sum = leak * sum + Σ value * row`: Eq. 3a for `N` neurons, whose weights are in rows `width` apart.
+#[inline(always)]
+pub(super) fn leak_and_add<R: Real, const N: usize>(
+    sum: &mut [R; N],
+    leak: R,
+    (weights, width): (&[R], usize),
+    (inputs, values): (&[u16], &[R]),
+) {
+    for k in 0..N {
+        sum[k] *= leak;
+    }
+    if values.is_empty() {
+        for &input in inputs {
+            let row = view::<R, N>(weights, usize::from(input) * width);
+            for k in 0..N {
+                sum[k] += row[k];
+            }
+        }
+    } else {
+        for (&input, &value) in inputs.iter().zip(values) {
+            let row = view::<R, N>(weights, usize::from(input) * width);
+            for k in 0..N {
+                sum[k] = value.mul_add(row[k], sum[k]);
+            }
+        }
+    }
+}
 
 /// `sum += value * row` for each spiking input: the product of Eq. 3a. Several rows share a pass over the sum.
 #[inline(always)]
@@ -29,31 +94,132 @@ pub fn add_rows<R: Real>(sum: &mut [R], weights: &[R], inputs: &[u16], values: &
     }
 }
 
+/// A sample's spikes by input instead of by timestep.
+#[derive(Clone, Debug)]
+pub struct ByInput<R> {
+    /// Inputs that spike at all, each with the end of its entries below.
+    inputs: Vec<(u16, u32)>,
+    /// When they spike.
+    times: Vec<u16>,
+    /// Parallel to `times`; empty if each is 1.
+    values: Vec<R>,
+}
+
+impl<R: Real> ByInput<R> {
+    /// Sorts the spikes of `inputs` inputs.
+    ///
+    /// # Panics
+    /// If an input is not below `inputs`, or there are more than 65,536 timesteps.
+    pub fn new(events: &Events<R>, inputs: usize) -> Self {
+        let mut places = vec![0u32; inputs];
+        for &input in &events.train.inputs {
+            places[usize::from(input)] += 1;
+        }
+        let (mut list, mut end) = (Vec::new(), 0);
+        for (input, place) in places.iter_mut().enumerate().filter(|(_, count)| **count > 0) {
+            let start = end;
+            end += *place;
+            *place = start;
+            list.push((input as u16, end));
+        }
+        let mut times = vec![0u16; events.count()];
+        let mut values = vec![R::ZERO; events.values.len()];
+        for t in 0..events.steps() {
+            let time = u16::try_from(t).expect("at most 65,536 timesteps");
+            let (inputs, graded) = events.at(t);
+            for (k, &input) in inputs.iter().enumerate() {
+                let place = &mut places[usize::from(input)];
+                times[*place as usize] = time;
+                if let Some(&value) = graded.get(k) {
+                    values[*place as usize] = value;
+                }
+                *place += 1;
+            }
+        }
+        Self { inputs: list, times, values }
+    }
+}
+
 /// ∂L/∂W of a batch, `Σ s_in[t] g_i[t]`, for the neurons in `columns`, as an `[inputs, columns]` block.
 ///
 /// Whoever calls this for some columns owns them alone, and adds the samples in order: the result is the same for any
 /// number of threads.
-#[inline(always)]
 pub fn weight_gradient<'a, R: Real>(
     inputs: usize,
     neurons: usize,
-    columns: std::ops::Range<usize>,
-    samples: impl Iterator<Item = (&'a Events<R>, &'a [R])>,
+    columns: Range<usize>,
+    samples: impl Iterator<Item = (&'a ByInput<R>, &'a [R])>,
 ) -> Vec<R> {
-    let width = columns.len();
-    let mut g_w = vec![R::ZERO; inputs * width];
-    for (events, g_i) in samples {
-        for t in 0..events.steps() {
-            let g_i = &g_i[t * neurons..][columns.clone()];
-            let (inputs, values) = events.at(t);
-            for (k, &input) in inputs.iter().enumerate() {
-                let row = &mut g_w[usize::from(input) * width..][..width];
-                match values.get(k) {
-                    None => row.iter_mut().zip(g_i).for_each(|(w, &g)| *w += g),
-                    Some(&value) => row.iter_mut().zip(g_i).for_each(|(w, &g)| *w += value * g),
+    let mut g_w = vec![R::ZERO; inputs * columns.len()];
+    for (spikes, g_i) in samples {
+        dispatch(SampleWeights { spikes, g_i, neurons, columns: columns.clone(), g_w: &mut g_w });
+    }
+    g_w
+}
+
+/// One sample's share of [`weight_gradient`].
+struct SampleWeights<'a, R> {
+    spikes: &'a ByInput<R>,
+    g_i: &'a [R],
+    neurons: usize,
+    columns: Range<usize>,
+    g_w: &'a mut [R],
+}
+
+impl<R: Real> NullaryFnOnce for SampleWeights<'_, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        let Self { spikes, g_i, neurons, columns, g_w } = self;
+        let width = columns.len();
+        // A few columns of all timesteps at once, side by side, stay in the cache nearest to the core.
+        let mut near = vec![R::ZERO; g_i.len() / neurons * PANEL.min(width)];
+        for start in (0..width).step_by(PANEL) {
+            let count = PANEL.min(width - start);
+            for (near, row) in near.chunks_exact_mut(count).zip(g_i.chunks_exact(neurons)) {
+                near.copy_from_slice(&row[columns.start + start..][..count]);
+            }
+            let mut first = 0;
+            for &(input, end) in &spikes.inputs {
+                let end = end as usize;
+                let row = &mut g_w[usize::from(input) * width + start..][..count];
+                let times = &spikes.times[first..end];
+                let values = spikes.values.get(first..end).unwrap_or(&[]);
+                first = end;
+                if count == PANEL {
+                    add_times::<R, PANEL>(row, &near, count, times, values);
+                } else {
+                    in_blocks!(count, |at, N| {
+                        add_times::<R, N>(&mut row[at..], &near[at..], count, times, values);
+                    });
                 }
             }
         }
     }
-    g_w
+}
+
+/// `row += Σ value * g_i[t]` over the timesteps in which an input spikes, for `N` of `neurons` neurons: their sums stay in
+/// registers.
+#[inline(always)]
+fn add_times<R: Real, const N: usize>(row: &mut [R], g_i: &[R], neurons: usize, times: &[u16], values: &[R]) {
+    let mut sum = [R::ZERO; N];
+    if values.is_empty() {
+        for &t in times {
+            let g = view::<R, N>(g_i, usize::from(t) * neurons);
+            for k in 0..N {
+                sum[k] += g[k];
+            }
+        }
+    } else {
+        for (&t, &value) in times.iter().zip(values) {
+            let g = view::<R, N>(g_i, usize::from(t) * neurons);
+            for k in 0..N {
+                sum[k] = value.mul_add(g[k], sum[k]);
+            }
+        }
+    }
+    for (w, sum) in row.iter_mut().zip(sum) {
+        *w += sum;
+    }
 }
