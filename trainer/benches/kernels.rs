@@ -3,6 +3,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spikelet::config::Config;
 use spikelet::data::{DatasetName, load};
+use spikelet::kernel::product::Turned;
 use spikelet::kernel::synapses::{ByInput, Panels, weight_gradient};
 use spikelet::kernel::{Backward, Events, Flow, Push, SpikeGradient, SpikingLayer};
 use spikelet::network::Network;
@@ -109,6 +110,11 @@ fn stages(criterion: &mut Criterion) {
             });
         });
     }
+    let turned = Turned::new(&vec![0.01; 512 * 100], 100);
+    let mut g_s = vec![0.0; 200 * 512];
+    group.bench_function("product 512-100", |bench| {
+        bench.iter(|| second.g_i.iter().for_each(|g_i| turned.spike_gradient(g_i, &mut g_s)));
+    });
     group.finish();
 }
 

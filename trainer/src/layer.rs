@@ -7,6 +7,7 @@
 
 use crate::cell::Cell;
 use crate::config::ActivityGoal;
+use crate::kernel::product::Turned;
 use crate::kernel::synapses::{ByInput, Panels, weight_gradient};
 use crate::kernel::{Backward, Events, Flow, Pool, Push, Real, SpikeGradient, SpikingLayer};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
@@ -261,27 +262,30 @@ impl<R: Real> SpikingLayerOp<R> {
         let push = self.push(&training.goal);
         let mut g_i = self.pool.take(block * self.input.len());
         let mut g_p = vec![R::ZERO; self.input.len() * parameters];
+        let turned = match gradient {
+            BatchGradient::Above { weight, .. } => {
+                let above = weight.dims2()?.1;
+                Some((with_numbers(weight, |weight: &[R]| Ok(Turned::new(weight, above)))?, above))
+            }
+            BatchGradient::Readout { .. } => None,
+        };
         let samples = kept.blocks.par_chunks(kept.layer.kept() * block).enumerate();
         let outputs = g_i.par_chunks_mut(block).zip(g_p.par_chunks_mut(parameters));
-        samples.zip(outputs).try_for_each(|((index, blocks), (g_i, g_p))| {
-            let mut back = |gradient: SpikeGradient<'_, R>| {
-                let given = Backward { flow: training.flow, kept: blocks, gradient, push };
-                kept.layer.backward(given, g_i, g_p);
-                Ok(())
+        samples.zip(outputs).for_each_init(Vec::new, |g_s, ((index, blocks), (g_i, g_p))| {
+            let gradient = match (gradient, &turned) {
+                (BatchGradient::Above { g_i: above, .. }, Some((turned, width))) => {
+                    g_s.resize(block, R::ZERO);
+                    turned.spike_gradient(&above[index * steps * width..][..steps * width], g_s);
+                    SpikeGradient::Dense(g_s)
+                }
+                (BatchGradient::Above { .. }, None) => unreachable!("weights above are turned"),
+                (BatchGradient::Readout { neuron, decay }, _) => {
+                    SpikeGradient::Readout { neuron: &neuron[index * self.neurons..][..self.neurons], decay }
+                }
             };
-            match gradient {
-                BatchGradient::Readout { neuron, decay } => {
-                    let neuron = &neuron[index * self.neurons..][..self.neurons];
-                    back(SpikeGradient::Readout { neuron, decay })
-                }
-                BatchGradient::Above { g_i: above, weight } => {
-                    let width = weight.dims2()?.1;
-                    let above = &above[index * steps * width..][..steps * width];
-                    let above = Tensor::from_slice(above, (steps, width), &Device::Cpu)?;
-                    with_numbers(&above.matmul(&weight.t()?)?, |g_s| back(SpikeGradient::Dense(g_s)))
-                }
-            }
-        })?;
+            let given = Backward { flow: training.flow, kept: blocks, gradient, push };
+            kept.layer.backward(given, g_i, g_p);
+        });
         Ok((g_i, g_p))
     }
 

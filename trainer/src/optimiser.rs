@@ -1,9 +1,13 @@
 //! Adam (Kingma, Ba 2015), with its state open to checkpoints, and clipping of the gradient's norm.
 
+use crate::kernel::dispatch;
 use crate::layer::with_numbers;
 use crate::network::NamedParameter;
 use candle_core::backprop::GradStore;
-use candle_core::{Result, Tensor, Var};
+use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
+use pulp::NullaryFnOnce;
+use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 const BETA_1: f64 = 0.9;
 const BETA_2: f64 = 0.999;
@@ -89,7 +93,11 @@ impl Adam {
         let gradients: Vec<Option<Tensor>> = self.parameters.iter().map(of).collect();
         let mut squares = 0.0;
         for gradient in gradients.iter().flatten() {
-            squares += with_numbers(gradient, |g: &[f32]| Ok(sum_of_squares(g)))?;
+            squares += with_numbers(gradient, |g: &[f32]| {
+                // Summed in the pieces' order: the same for any number of threads.
+                let pieces: Vec<f64> = g.par_chunks(PIECE).map(|g| dispatch(SumOfSquares(g))).collect();
+                Ok(pieces.iter().sum::<f64>())
+            })?;
         }
         let norm = squares.sqrt();
         let scale = if norm > clip { clip / norm } else { 1.0 };
@@ -105,21 +113,23 @@ impl Adam {
             let Some(gradient) = gradient else { continue };
             // Biases, leaks and the like are no weights: decay would only draw them to 0.
             let decay = if parameter.value.rank() == 2 { (rate * decay) as f32 } else { 0.0 };
-            let mut value = with_numbers(parameter.value.as_tensor(), |value: &[f32]| Ok(value.to_vec()))?;
-            let (mean, square) = (&mut parameter.mean, &mut parameter.square);
-            with_numbers(gradient, |g: &[f32]| {
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || step.apply(&mut value, mean, square, g, decay),
-                );
-                Ok(())
+            let (value, mean, square) = (&parameter.value, &mut parameter.mean, &mut parameter.square);
+            with_numbers(gradient, |gradient: &[f32]| {
+                let moments = Mutex::new((&mut mean[..], &mut square[..]));
+                let step = InPlace { moments, gradient, step: &step, decay };
+                value.as_tensor().inplace_op1(&step)
             })?;
-            let shape = parameter.value.shape().clone();
-            parameter.value.set(&Tensor::from_vec(value, shape, parameter.value.device())?)?;
         }
         Ok(norm)
     }
 }
+
+/// Numbers of a parameter that a thread takes at once.
+const PIECE: usize = 1 << 14;
+
+/// Below this, a moment is 0: it changes no weight any more, and the smallest numbers of all, which moments of inputs that
+/// hardly ever spike would decay to, slow a processor down.
+const NOTHING: f32 = 1e-30;
 
 /// The numbers of one step that all parameters share.
 struct Step {
@@ -128,30 +138,80 @@ struct Step {
     unbias: f32,
 }
 
-impl Step {
+/// A parameter's step as an operation of candle's, which lends the parameter's numbers.
+struct InPlace<'a> {
+    /// Mean and square.
+    moments: Mutex<(&'a mut [f32], &'a mut [f32])>,
+    gradient: &'a [f32],
+    step: &'a Step,
+    decay: f32,
+}
+
+impl InplaceOp1 for InPlace<'_> {
+    fn name(&self) -> &'static str {
+        "adam"
+    }
+
+    fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+        let (CpuStorage::F32(value), Some((start, end))) = (storage, layout.contiguous_offsets()) else {
+            bail!("Adam's parameters are contiguous and of f32")
+        };
+        let mut moments = self.moments.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mean, square) = &mut *moments;
+        let value = value[start..end].par_chunks_mut(PIECE).zip(self.gradient.par_chunks(PIECE));
+        let moments = mean.par_chunks_mut(PIECE).zip(square.par_chunks_mut(PIECE));
+        value.zip(moments).for_each(|((value, gradient), (mean, square))| {
+            dispatch(Piece { value, mean, square, gradient, step: self.step, decay: self.decay });
+        });
+        Ok(())
+    }
+}
+
+/// Some numbers of a parameter.
+struct Piece<'a> {
+    value: &'a mut [f32],
+    mean: &'a mut [f32],
+    square: &'a mut [f32],
+    gradient: &'a [f32],
+    step: &'a Step,
+    decay: f32,
+}
+
+impl NullaryFnOnce for Piece<'_> {
+    type Output = ();
+
     #[inline(always)]
-    fn apply(&self, value: &mut [f32], mean: &mut [f32], square: &mut [f32], gradient: &[f32], decay: f32) {
+    fn call(self) {
         let (b1, b2, epsilon) = (BETA_1 as f32, BETA_2 as f32, EPSILON as f32);
+        let Self { value, mean, square, gradient, step: &Step { scale, rate, unbias }, decay } = self;
         for (((w, m), v), &g) in value.iter_mut().zip(mean).zip(square).zip(gradient) {
-            let g = g * self.scale;
-            *m = b1 * *m + (1.0 - b1) * g;
-            *v = b2 * *v + (1.0 - b2) * g * g;
-            *w = (*w - decay * *w) - self.rate * *m / ((*v).sqrt() * self.unbias + epsilon);
+            let g = g * scale;
+            let (new_m, new_v) = (b1 * *m + (1.0 - b1) * g, b2 * *v + (1.0 - b2) * g * g);
+            *m = if new_m.abs() < NOTHING { 0.0 } else { new_m };
+            *v = if new_v < NOTHING { 0.0 } else { new_v };
+            *w = (*w - decay * *w) - rate * *m / ((*v).sqrt() * unbias + epsilon);
         }
     }
 }
 
-/// In sixteen lanes and a fixed order: vector code, and the same sum on every machine.
-fn sum_of_squares(numbers: &[f32]) -> f64 {
-    let mut lanes = [0f64; 16];
-    let mut groups = numbers.chunks_exact(16);
-    for group in &mut groups {
-        for (lane, &x) in lanes.iter_mut().zip(group) {
-            *lane += f64::from(x) * f64::from(x);
+struct SumOfSquares<'a>(&'a [f32]);
+
+impl NullaryFnOnce for SumOfSquares<'_> {
+    type Output = f64;
+
+    /// In sixteen lanes and a fixed order: vector code, and the same sum on every machine.
+    #[inline(always)]
+    fn call(self) -> f64 {
+        let mut lanes = [0f64; 16];
+        let mut groups = self.0.chunks_exact(16);
+        for group in &mut groups {
+            for (lane, &x) in lanes.iter_mut().zip(group) {
+                *lane += f64::from(x) * f64::from(x);
+            }
         }
+        let rest: f64 = groups.remainder().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+        lanes.iter().sum::<f64>() + rest
     }
-    let rest: f64 = groups.remainder().iter().map(|&x| f64::from(x) * f64::from(x)).sum();
-    lanes.iter().sum::<f64>() + rest
 }
 
 #[cfg(test)]
@@ -194,6 +254,6 @@ mod tests {
     #[test]
     fn sums_every_square() {
         let numbers: Vec<f32> = (0..37).map(|k| k as f32).collect();
-        assert_eq!(sum_of_squares(&numbers), (0..37).map(|k| f64::from(k * k)).sum::<f64>());
+        assert_eq!(dispatch(SumOfSquares(&numbers)), (0..37).map(|k| f64::from(k * k)).sum::<f64>());
     }
 }

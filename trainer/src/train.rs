@@ -19,7 +19,7 @@ use crate::loss;
 use crate::network::Network;
 use crate::optimiser::Adam;
 use crate::progress;
-use crate::spike_train::Show;
+use crate::spike_train::{Show, SpikeBatch};
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{D, Tensor};
 use indicatif::ProgressBar;
@@ -195,6 +195,9 @@ impl<'a> Run<'a> {
         let batches = order.len().div_ceil(config.batch);
         let mut sums = Sums::default();
         let (mut seen, start) = (0, Instant::now());
+        let encode = |batch: &[usize]| encoding.batch(&data.train, batch, show);
+        let mut ready = order.chunks(config.batch).next().map(encode);
+        let mut next = order.chunks(config.batch).skip(1);
         for (index, batch) in order.chunks(config.batch).enumerate() {
             if STOP.load(Ordering::Relaxed) {
                 bar.finish_and_clear();
@@ -205,30 +208,26 @@ impl<'a> Run<'a> {
                     self.out.display()
                 );
             }
-            let spikes = encoding.batch(&data.train, batch, show);
+            let Some(spikes) = ready.take() else { break };
             let labels: Vec<u32> =
                 batch.iter().map(|&sample| u32::from(data.train.labels()[sample])).collect();
-            let output = self.network.forward(spikes, Some(config.training()))?;
-            let targets = Tensor::new(labels.as_slice(), output.scores.device())?;
-            let loss = loss::loss(config.loss, &output.scores, &targets, config.label_smoothing)?;
             let done = (epoch as f64 + index as f64 / batches as f64) / config.epochs as f64;
-            let norm = self.adam.step(&loss.backward()?, &config.step_settings(done))?;
-            self.network.bound()?;
-
-            let chosen: Vec<u32> = output.scores.argmax(D::Minus1)?.to_vec1()?;
+            let next = next.next();
+            // While a batch is learnt from, the next one is encoded.
+            let (learnt, encoded) = rayon::join(|| self.learn(spikes, &labels, done), || next.map(encode));
+            ready = encoded;
+            let learnt = learnt?;
+            ensure!(learnt.loss.is_finite(), "the loss is no number any more: train again with a lower --lr");
             let size = batch.len() as f64;
-            let loss = f64::from(loss.to_scalar::<f32>()?);
-            ensure!(loss.is_finite(), "the loss is no number any more: train again with a lower --lr");
-            sums.loss += loss * size;
-            sums.norm += norm * size;
-            sums.right += labels.iter().zip(&chosen).filter(|(label, class)| label == class).count() as f64;
+            sums.loss += learnt.loss * size;
+            sums.norm += learnt.norm * size;
+            sums.right += learnt.right as f64;
             seen += batch.len();
             bar.inc(batch.len() as u64);
             if index % 8 == 0 {
                 let share = |sum: f64| sum / seen as f64;
-                let activity = output.activity();
                 let activity: Vec<_> =
-                    activity.iter().map(|share| format!("{:.1} %", 100.0 * share)).collect();
+                    learnt.activity.iter().map(|share| format!("{:.1} %", 100.0 * share)).collect();
                 let activity = activity.join("/");
                 bar.set_message(format!(
                     "loss {:.3}, accuracy {:.1} %, activity {activity}, {:.0} samples/s",
@@ -239,6 +238,23 @@ impl<'a> Run<'a> {
             }
         }
         Ok(sums)
+    }
+
+    /// One step of the optimiser, with the share `done` of the training behind it.
+    fn learn(&mut self, spikes: SpikeBatch, labels: &[u32], done: f64) -> Result<Learnt> {
+        let config = self.config;
+        let output = self.network.forward(spikes, Some(config.training()))?;
+        let targets = Tensor::new(labels, output.scores.device())?;
+        let loss = loss::loss(config.loss, &output.scores, &targets, config.label_smoothing)?;
+        let norm = self.adam.step(&loss.backward()?, &config.step_settings(done))?;
+        self.network.bound()?;
+        let chosen: Vec<u32> = output.scores.argmax(D::Minus1)?.to_vec1()?;
+        Ok(Learnt {
+            loss: f64::from(loss.to_scalar::<f32>()?),
+            norm,
+            right: labels.iter().zip(&chosen).filter(|(label, class)| label == class).count(),
+            activity: output.activity(),
+        })
     }
 
     /// Writes the epoch's results, the resumable checkpoint last: whatever a kill leaves behind, the run resumes from
@@ -284,6 +300,18 @@ impl<'a> Run<'a> {
         checkpoint::write_atomically(&self.out.join("result.json"), text.as_bytes())?;
         Ok(result)
     }
+}
+
+/// What a batch came to.
+struct Learnt {
+    /// Mean loss of its samples.
+    loss: f64,
+    /// Norm of the gradient before clipping.
+    norm: f64,
+    /// Samples classified correctly.
+    right: usize,
+    /// Per layer (Eq. 2).
+    activity: Vec<f64>,
 }
 
 /// Sums over the samples of an epoch.

@@ -17,6 +17,7 @@ mod gradient;
 mod lanes;
 pub mod lif_layer;
 mod pool;
+pub mod product;
 mod real;
 pub mod src_layer;
 pub mod synapses;

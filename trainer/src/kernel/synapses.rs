@@ -1,6 +1,6 @@
 //! The sparse products of a layer's synapses: weights are added for spikes only.
 
-use super::lanes::{in_blocks, view};
+use super::lanes::{in_blocks, load, store, view};
 use super::{Events, Real, dispatch};
 use pulp::NullaryFnOnce;
 use std::ops::Range;
@@ -177,8 +177,10 @@ impl<R: Real> NullaryFnOnce for SampleWeights<'_, R> {
         let mut near = vec![R::ZERO; g_i.len() / neurons * PANEL.min(width)];
         for start in (0..width).step_by(PANEL) {
             let count = PANEL.min(width - start);
-            for (near, row) in near.chunks_exact_mut(count).zip(g_i.chunks_exact(neurons)) {
-                near.copy_from_slice(&row[columns.start + start..][..count]);
+            let rows = near.chunks_exact_mut(count).zip(g_i.chunks_exact(neurons));
+            for (near, row) in rows {
+                let from = columns.start + start;
+                in_blocks!(count, |at, N| { store(near, at, load::<R, N>(row, from + at)) });
             }
             let mut first = 0;
             for &(input, end) in &spikes.inputs {
