@@ -84,17 +84,23 @@ impl<R: Real> Events<R> {
 /// Calls `spike` for each potential above `threshold`.
 #[inline(always)]
 fn above<R: Real>(potentials: &[R], threshold: R, mut spike: impl FnMut(u16, R)) {
-    // Few neurons spike: whole groups are passed over with one test.
+    // Few neurons spike: a group of them is looked at all at once, and what spikes is picked from its bits.
     const GROUP: usize = 16;
-    for (group, values) in potentials.chunks(GROUP).enumerate() {
-        if !values.iter().fold(false, |any, &value| any | (value > threshold)) {
-            continue;
+    let (groups, rest) = potentials.as_chunks::<GROUP>();
+    for (group, values) in groups.iter().enumerate() {
+        let mut bits = 0u32;
+        for (k, &value) in values.iter().enumerate() {
+            bits |= u32::from(value > threshold) << k;
         }
-        for (index, &value) in values.iter().enumerate() {
-            if value > threshold {
-                spike((group * GROUP + index) as u16, value);
-            }
+        while bits != 0 {
+            let k = bits.trailing_zeros() as usize;
+            spike((group * GROUP + k) as u16, values[k]);
+            bits &= bits - 1;
         }
+    }
+    let first = groups.len() * GROUP;
+    for (k, &value) in rest.iter().enumerate().filter(|(_, value)| **value > threshold) {
+        spike((first + k) as u16, value);
     }
 }
 
