@@ -47,9 +47,7 @@ pub(super) fn leak_and_add<R: Real, const N: usize>(
     (weights, width): (&[R], usize),
     (inputs, values): (&[u16], &[R]),
 ) {
-    for k in 0..N {
-        sum[k] *= leak;
-    }
+    sum.iter_mut().for_each(|s| *s *= leak);
     if values.is_empty() {
         for &input in inputs {
             let row = view::<R, N>(weights, usize::from(input) * width);
