@@ -181,9 +181,12 @@ impl<'a> Run<'a> {
             samples_per_second: train.len() as f64 / train_seconds,
             seconds: start.elapsed().as_secs_f64(),
         };
-        progress::line(&bar, &metrics.sentence(self.config.epochs));
+        // Told once it is kept: a kill after these words loses nothing of them.
+        let sentence = metrics.sentence(self.config.epochs);
+        self.close_epoch(metrics)?;
+        progress::line(&bar, &sentence);
         bar.finish_and_clear();
-        self.close_epoch(metrics)
+        Ok(())
     }
 
     fn train_epoch(&mut self, data: &Dataset, train: &[usize], bar: &ProgressBar) -> Result<Sums> {
