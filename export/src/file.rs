@@ -4,7 +4,7 @@ use crate::crc;
 use crate::header::{EncoderHeader, Header};
 use core::fmt;
 use spikelet_runtime::encode::Encoder;
-use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, SrcLayer, Synapses};
+use spikelet_runtime::{Layer, MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, SrcLayer, Synapses};
 
 /// The first four bytes of a model file.
 pub const MAGIC: [u8; 4] = *b"SPKL";
@@ -165,7 +165,7 @@ fn assemble<'m>(header: &Header<'_>, blocks: &'m [u8]) -> Result<Model<'m>, File
     {
         return Err(FileError::Range);
     }
-    let mut layers = heapless::Vec::<SrcLayer<'m>, MAX_LAYERS>::new();
+    let mut layers = heapless::Vec::<Layer<'m>, MAX_LAYERS>::new();
     let mut blocks = Blocks(blocks);
     for layer in &header.layers {
         if layer.bits != 8 {
@@ -180,7 +180,7 @@ fn assemble<'m>(header: &Header<'_>, blocks: &'m [u8]) -> Result<Model<'m>, File
         }
         let synapses = Synapses::new(weights, inputs, neurons).map_err(|_| FileError::Range)?;
         let layer = SrcLayer::new(synapses, of_neurons, layer.cell.src()).map_err(|_| FileError::Range)?;
-        layers.push(layer).map_err(|_| FileError::Range)?;
+        layers.push(layer.into()).map_err(|_| FileError::Range)?;
         inputs = neurons;
     }
     if !blocks.0.is_empty() {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use spikelet_runtime::encode::{Encoder, Gain, LatencyCode, RateCode};
 use spikelet_runtime::formats::{Coefficient, Gate, Loss, Score};
-use spikelet_runtime::{MAX_LAYERS, Readout, ReadoutError, SrcConstants};
+use spikelet_runtime::{GatedBy, MAX_LAYERS, Readout, ReadoutError, SpikeKind, SrcConstants};
 
 /// Everything about a network but its weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,13 +137,16 @@ impl CellHeader {
             r_s: Coefficient::from_bits(r_s),
             z_s_hyp: Gate::from_bits(z_s_hyp),
             z_s_dep: Gate::from_bits(z_s_dep),
+            z: Gate::ZERO,
+            gated_by: GatedBy::Current,
+            spikes: SpikeKind::Graded,
         }
     }
 }
 
 impl From<SrcConstants> for CellHeader {
     fn from(constants: SrcConstants) -> Self {
-        let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep } = constants;
+        let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep, .. } = constants;
         Self::Src {
             loss: loss.to_bits(),
             rho: rho.to_bits(),

@@ -5,7 +5,7 @@
 
 use crate::write::LayerBlocks;
 use spikelet_runtime::formats::{Coefficient, CurrentGain, Gate, Loss, TanhArgument};
-use spikelet_runtime::{MAX_WIDTH, SrcConstants, Synapses};
+use spikelet_runtime::{GatedBy, MAX_WIDTH, SpikeKind, SrcConstants, Synapses};
 use std::fmt;
 
 /// Largest magnitude of an 8-bit weight.
@@ -194,6 +194,9 @@ fn constants(cell: &FloatCell) -> Result<SrcConstants, QuantiseError> {
         r_s: coefficient(r_s)?,
         z_s_hyp: Gate::from_num(z_s_hyp),
         z_s_dep: Gate::from_num(z_s_dep),
+        z: Gate::ZERO,
+        gated_by: GatedBy::Current,
+        spikes: SpikeKind::Graded,
     })
 }
 

@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::header::{EncoderHeader, LayerHeader, Provenance, ReadoutHeader};
     use spikelet_runtime::formats::{Coefficient, Gate, Loss, Score};
-    use spikelet_runtime::{SrcConstants, Synapses};
+    use spikelet_runtime::{GatedBy, SpikeKind, SrcConstants, Synapses};
     use std::vec;
 
     fn header(widths: &[u16]) -> Header<'static> {
@@ -125,6 +125,9 @@ mod tests {
             r_s: Coefficient::from_num(-7),
             z_s_hyp: Gate::from_num(0.9),
             z_s_dep: Gate::ZERO,
+            z: Gate::ZERO,
+            gated_by: GatedBy::Current,
+            spikes: SpikeKind::Graded,
         };
         Header {
             width: 3,

@@ -4,7 +4,7 @@
 use spikelet::kernel::forward::{Constants, States};
 use spikelet::simulate::HostMemory;
 use spikelet_export::ModelFile;
-use spikelet_runtime::Network;
+use spikelet_runtime::{Layer, Network};
 use spikelet_runtime::formats::{CurrentGain, TanhArgument};
 use spikelet_tests::{CELL, Noise, random_model, rate};
 
@@ -18,7 +18,7 @@ fn spikes_of_200_steps_stay_near_the_f64_twin() {
     let (inputs, neurons, steps) = (196usize, 200usize, 200);
     let model = random_model(&[inputs as u16, neurons as u16], steps as u16, rate(), 5);
     let file = ModelFile::open(&model).unwrap();
-    let layer = &file.model().layers()[0];
+    let Layer::Src(layer) = &file.model().layers()[0] else { panic!("no SRC") };
     let mut weight = vec![0.0f64; inputs * neurons];
     let mut bias = vec![0.0f64; neurons];
     for (neuron, &[gain, b]) in layer.neurons().iter().enumerate() {

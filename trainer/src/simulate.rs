@@ -45,7 +45,7 @@ impl HostMemory {
     pub fn new(need: Need) -> Self {
         Self {
             currents: vec![Current::ZERO; need.neurons],
-            potentials: vec![Potentials::REST; need.neurons],
+            potentials: vec![Potentials::REST; need.potentials],
             spikes: Box::default(),
             scores: vec![Score::ZERO; need.classes],
             sums: vec![0; need.classes],

@@ -3,7 +3,7 @@
 use super::{model, show};
 use serde::Serialize;
 use spikelet_export::{EncoderHeader, ModelFile};
-use spikelet_runtime::Synapses;
+use spikelet_runtime::{self as runtime, Synapses};
 use spikelet_runtime::encode::Gain;
 use spikelet_runtime::formats::{Loss, TanhArgument};
 use std::path::PathBuf;
@@ -67,17 +67,20 @@ fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
     let layers = file.model().layers().iter().zip(&header.layers).map(|(layer, head)| {
         let synapses = layer.synapses();
         let rows = || (0..synapses.inputs()).filter_map(|input| synapses.row(input));
-        let biases =
-            || layer.neurons().iter().map(|&[_, bias]| TanhArgument::from_bits(bias).to_num::<f64>());
+        let (cell, lost, biases) = match layer {
+            runtime::Layer::Src(layer) => ("SRC", layer.constants().loss, layer.neurons()),
+            runtime::Layer::Lif(layer) => ("LIF", layer.loss(), &[][..]),
+        };
+        let biases = || biases.iter().map(|&[_, bias]| TanhArgument::from_bits(bias).to_num::<f64>());
         Layer {
-            cell: "SRC",
+            cell,
             inputs: synapses.inputs(),
             neurons: synapses.neurons(),
             bits: head.bits,
             bytes: usize::from(synapses.inputs()) * Synapses::stride(synapses.neurons())
                 + 8 * usize::from(synapses.neurons()),
             zero_weights: rows().flatten().filter(|&&weight| weight == 0).count(),
-            alpha: 1.0 - loss(layer.constants().loss),
+            alpha: 1.0 - loss(lost),
             bias_least: biases().fold(f64::INFINITY, f64::min),
             bias_most: biases().fold(f64::NEG_INFINITY, f64::max),
         }
