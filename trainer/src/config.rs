@@ -2,8 +2,10 @@
 
 use crate::cell::{Cell, CellName};
 use crate::data::{Dataset, DatasetName};
-use crate::kernel::backward::Flow;
+use crate::kernel::{Flow, Push, Real};
+use crate::layer::Training;
 use crate::network::Architecture;
+use crate::optimiser::Settings;
 use crate::readout::ReadoutConfig;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -49,6 +51,25 @@ pub struct ActivityGoal {
     pub target: Option<f64>,
     /// How strongly: the loss grows by `strength` (activity - target)² / target² per layer.
     pub strength: f64,
+}
+
+impl ActivityGoal {
+    /// What it adds to the gradient at a layer's spikes in a batch of `samples`, in which `spiking` of `slots` (samples ×
+    /// timesteps × neurons) spike. H(s) of Eq. 2 counts as rising with s at slope 1, so that it has a gradient: where
+    /// neurons spike too much it is given to those that spike, and where they spike too little to all.
+    pub fn push<R: Real>(&self, spiking: f64, samples: f64, slots: f64) -> Push<R> {
+        let mut on_spikes = self.penalty / samples;
+        let mut everywhere = 0.0;
+        if let Some(target) = self.target {
+            let slope = 2.0 * self.strength * (spiking / slots - target) / (target * target * slots);
+            if slope > 0.0 {
+                on_spikes += slope;
+            } else {
+                everywhere = slope;
+            }
+        }
+        Push { on_spikes: R::of(on_spikes), everywhere: R::of(everywhere) }
+    }
 }
 
 /// Random changes to training images, drawn anew in each epoch; 0 is none.
@@ -168,8 +189,12 @@ impl Config {
         self.cell.set_leak(leak_for(coding));
     }
 
-    /// Cells of a kind, with the paper's constants for the coding at hand.
+    /// Cells of a kind, with the paper's constants for the coding at hand. Cells that do not spike give the readout values
+    /// at every timestep, so scores and gradients are far larger, and the learning rate that suits spikes is too high.
     pub fn set_cell(&mut self, name: CellName) {
+        if matches!(name, CellName::Gru | CellName::Brc) {
+            self.learning_rate = 0.001;
+        }
         self.cell = Cell::named(name);
         self.cell.set_leak(leak_for(self.coding));
     }
@@ -294,14 +319,19 @@ impl Config {
         Architecture { widths: self.layers.clone(), classes, cell: self.cell.clone(), readout: self.readout }
     }
 
-    /// Which gradients flow.
-    pub const fn flow(&self) -> Flow {
-        Flow { bypass: self.bypass, detach: self.detach }
+    /// How training looks back through a layer.
+    pub const fn training(&self) -> Training {
+        Training { flow: Flow { bypass: self.bypass, detach: self.detach }, goal: self.activity }
     }
 
     /// Learning rate after `done` of all steps, 0 to 1: half a cosine.
     pub fn rate(&self, done: f64) -> f64 {
         0.5 * self.learning_rate * (1.0 + (std::f64::consts::PI * done).cos())
+    }
+
+    /// What the optimiser's step after `done` of all steps, 0 to 1, is made with.
+    pub fn step_settings(&self, done: f64) -> Settings {
+        Settings { rate: self.rate(done), clip: self.clip, decay: self.weight_decay }
     }
 
     /// Widths joined as on the command line.

@@ -45,7 +45,7 @@ pub fn evaluate(
     let classes = network.architecture().classes;
     let mut total = Evaluation {
         samples: indices.len(),
-        activity: vec![0.0; network.layers().len()],
+        activity: vec![0.0; network.architecture().widths.len() - 1],
         confusion: vec![vec![0; classes]; classes],
         ..Evaluation::default()
     };
@@ -62,9 +62,9 @@ pub fn evaluate(
             total.confusion[usize::from(images.labels[index])][class as usize] += 1;
             total.chosen.push(class as u8);
         }
-        for ((sum, spikes), layer) in total.activity.iter_mut().zip(&output.spikes).zip(network.layers()) {
-            let slots = (indices.len() * config.steps * layer.bias.elem_count()) as f64;
-            *sum += spikes.iter().map(|events| events.count() as f64).sum::<f64>() / slots;
+        let share = batch.len() as f64 / indices.len() as f64;
+        for (sum, activity) in total.activity.iter_mut().zip(output.activity()) {
+            *sum += activity * share;
         }
         done(batch.len());
     }

@@ -8,6 +8,7 @@ mod folder;
 mod inspect;
 mod model;
 mod run;
+mod settings;
 mod show;
 mod train;
 
