@@ -5,8 +5,8 @@ use spikelet::cell::SrcCell;
 use spikelet::kernel::src_layer::SrcLayer;
 use spikelet::simulate::HostMemory;
 use spikelet_export::ModelFile;
-use spikelet_runtime::{Layer, Network};
 use spikelet_runtime::formats::{CurrentGain, TanhArgument};
+use spikelet_runtime::{Layer, Network};
 use spikelet_tests::{CELL, Noise, random_model, rate};
 
 /// A layer in f64 with exactly the weights that the model holds: what is left is the error of the states.

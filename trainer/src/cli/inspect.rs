@@ -3,9 +3,9 @@
 use super::{model, show};
 use serde::Serialize;
 use spikelet_export::{EncoderHeader, ModelFile};
-use spikelet_runtime::{self as runtime, Synapses};
 use spikelet_runtime::encode::Gain;
 use spikelet_runtime::formats::{Loss, TanhArgument};
+use spikelet_runtime::{self as runtime, Synapses};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
