@@ -80,7 +80,8 @@ fn bad_frames_get_an_error_and_the_next_good_one_works() {
 }
 
 /// The targets of the first kernels: 4.5 instructions per synaptic operation and 60 per neuron, 16 KiB of RAM with
-/// the stack, and 24 KiB of flash beside the weights. Instructions are exact, so this is no timed test.
+/// the stack. Flash beside the weights was 24 KiB when there was one kind of cell; with LIF and every variant of SRC it is
+/// 25 KiB. Instructions are exact, so this is no timed test.
 #[test]
 fn costs_are_as_promised() {
     let model = random_model(&[784, 512, 100], 200, rate(), 3);
@@ -97,7 +98,7 @@ fn costs_are_as_promised() {
     }
     assert_eq!(costs, measure(client, BOARD, &file, 25).unwrap(), "instructions are counted exactly");
     let weights = 784 * 512 + 512 * 100;
-    assert!(board.firmware.flash <= weights + 24 * 1024, "{} B of flash", board.firmware.flash);
+    assert!(board.firmware.flash <= weights + 25 * 1024, "{} B of flash", board.firmware.flash);
     let ram = board.firmware.ram + u64::from(costs.stack);
     assert!(ram <= 16 * 1024, "{ram} B of RAM");
 }
