@@ -382,7 +382,7 @@ fn they_learn_digits() {
     let encode = |sample: usize| {
         let mut train = SpikeTrain { offsets: vec![0], inputs: Vec::new() };
         for t in 0..STEPS {
-            let pixels = digits.train.image(sample);
+            let pixels = digits.train.images().unwrap().image(sample);
             encoder.for_each_spike(sample as u32 as _, t as u16, pixels, |input| train.inputs.push(input));
             train.offsets.push(train.inputs.len() as u32);
         }
@@ -391,7 +391,7 @@ fn they_learn_digits() {
     let batches: Vec<_> = (0..8)
         .map(|batch| {
             let samples = batch * 64..(batch + 1) * 64;
-            let labels: Vec<u32> = samples.clone().map(|k| u32::from(digits.train.labels[k])).collect();
+            let labels: Vec<u32> = samples.clone().map(|k| u32::from(digits.train.labels()[k])).collect();
             (Arc::new(samples.map(encode).collect()), Tensor::new(labels, &Device::Cpu).unwrap())
         })
         .collect();

@@ -3,7 +3,7 @@
 use crate::cell::{CellName, Gate, SpikeKind};
 use crate::checkpoint;
 use crate::config::{Coding, Config};
-use crate::data::Images;
+use crate::data::Samples;
 use crate::kernel::SpikingLayer;
 use crate::kernel::src_layer::{Constants, SrcLayer};
 use crate::network::Network;
@@ -130,12 +130,12 @@ impl Quantised {
     ///
     /// # Errors
     /// One sentence if no device would run it.
-    pub fn model(&self, config: &Config, images: &Images, measured: Measured) -> Result<AlignedBytes> {
+    pub fn model(&self, config: &Config, samples: &Samples, measured: Measured) -> Result<AlignedBytes> {
         let readout = &config.readout;
         let header = Header {
-            width: images.width as u16,
-            height: images.height as u16,
-            channels: 1,
+            width: samples.width() as u16,
+            height: samples.height() as u16,
+            channels: samples.channels() as u8,
             classes: self.classes,
             steps: config.steps as u16,
             encoder: match config.coding {

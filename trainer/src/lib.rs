@@ -4,6 +4,7 @@
 //! [`network`], trained by [`train`], measured by [`evaluate`]; then [`simulate`] runs the quantised model in the code
 //! of the device.
 
+pub mod augment;
 pub mod cell;
 pub mod checkpoint;
 pub mod cli;

@@ -19,7 +19,7 @@ use crate::loss;
 use crate::network::Network;
 use crate::optimiser::Adam;
 use crate::progress;
-use crate::spike_train::SpikeBatch;
+use crate::spike_train::Show;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{D, Tensor};
 use indicatif::ProgressBar;
@@ -27,7 +27,6 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use spikelet_runtime::encode::training_stream;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -191,7 +190,8 @@ impl<'a> Run<'a> {
         let (config, epoch) = (self.config, self.progress.epochs);
         let mut order = train.to_vec();
         order.shuffle(&mut rng(config.seed, 1 + epoch as u64));
-        let encoder = config.encoder();
+        let encoding = config.encoding();
+        let show = Show::Training { epoch: epoch as u32 };
         let batches = order.len().div_ceil(config.batch);
         let mut sums = Sums::default();
         let (mut seen, start) = (0, Instant::now());
@@ -205,11 +205,9 @@ impl<'a> Run<'a> {
                     self.out.display()
                 );
             }
-            let stream = |sample: usize| training_stream(epoch as u32, sample as u32);
-            let samples: Vec<(u64, &[u8])> =
-                batch.iter().map(|&sample| (stream(sample), data.train.image(sample))).collect();
-            let spikes = SpikeBatch::encode(&encoder, &samples, config.steps);
-            let labels: Vec<u32> = batch.iter().map(|&sample| u32::from(data.train.labels[sample])).collect();
+            let spikes = encoding.batch(&data.train, batch, show);
+            let labels: Vec<u32> =
+                batch.iter().map(|&sample| u32::from(data.train.labels()[sample])).collect();
             let output = self.network.forward(spikes, Some(config.training()))?;
             let targets = Tensor::new(labels.as_slice(), output.scores.device())?;
             let loss = loss::loss(config.loss, &output.scores, &targets, config.label_smoothing)?;

@@ -78,7 +78,7 @@ fn of_run(args: &EvalArgs) -> anyhow::Result<Measures> {
     Ok(Measures { dataset: data.name, samples: images.len(), results, only_float })
 }
 
-fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Images) -> anyhow::Result<Result> {
+fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Samples) -> anyhow::Result<Result> {
     model::check_fit(file, data)?;
     let bar = progress::bar("fixed point", images.len(), "samples");
     let simulation = simulate(file, images, || bar.inc(1));
@@ -86,10 +86,10 @@ fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Images) -> anyhow:
     let chosen = simulation.classes();
     Ok(Result {
         arithmetic: "fixed point",
-        accuracy: model::correct(&images.labels, &chosen) as f64 / images.len() as f64,
+        accuracy: model::correct(images.labels(), &chosen) as f64 / images.len() as f64,
         cross_entropy: None,
         activity: simulation.activity(file.model().steps()),
-        confusion: model::confusion(data.classes, &images.labels, &chosen),
+        confusion: model::confusion(data.classes, images.labels(), &chosen),
     })
 }
 

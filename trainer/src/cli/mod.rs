@@ -32,7 +32,7 @@ enum Command {
     /// List, check and show data sets.
     Data(data::DataArgs),
     /// Train a network.
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
     /// Measure a run or a model on a test set.
     Eval(eval::EvalArgs),
     /// Quantise a run and write a model file.
@@ -52,7 +52,7 @@ impl Cli {
         match self.command {
             Command::Demo(args) => demo::run(args, self.json),
             Command::Data(args) => data::run(args, self.json),
-            Command::Train(args) => train::run(args, self.json),
+            Command::Train(args) => train::run(*args, self.json),
             Command::Eval(args) => eval::run(args, self.json),
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),

@@ -2,17 +2,17 @@
 
 use crate::cell::{Cell, CellName, Gate, Learnable, SpikeKind};
 use crate::config::{Coding, Config, Loss, parse_layers};
-use crate::data::DatasetName;
+use crate::data::{Dataset, DatasetName};
 use anyhow::{Context, bail};
 use std::path::PathBuf;
 
 /// Settings; what is not named keeps the default of the paper.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub struct Settings {
-    /// Data set [default: digits, the built-in one].
-    #[arg(long)]
+    /// Data set: digits, mnist, fashion-mnist, nmnist, images:FOLDER or events:FOLDER [default: digits, the built-in one].
+    #[arg(long, value_name = "SET")]
     dataset: Option<DatasetName>,
-    /// How samples become spikes [default: rate].
+    /// How samples become spikes [default: rate, or events for recordings].
     #[arg(long)]
     coding: Option<Coding>,
     /// Spike probability of a white pixel per timestep, for the rate code [default: 0.25].
@@ -21,7 +21,7 @@ pub struct Settings {
     /// Cells of the layers [default: src].
     #[arg(long)]
     cell: Option<CellName>,
-    /// Inputs and neurons per layer [default: 784-512-100].
+    /// Inputs and neurons per layer [default: 784-512-100, or what the data set takes in their place].
     #[arg(long, value_name = "784-512-100")]
     layers: Option<String>,
     /// Timesteps in which a sample is shown [default: 200].
@@ -183,6 +183,21 @@ impl Settings {
             }
         }
         Ok(config)
+    }
+
+    /// Sets what nobody has chosen to what the data take: their coding, their inputs, ten neurons per class.
+    pub fn fit(&self, config: &mut Config, data: &Dataset) -> anyhow::Result<()> {
+        let chosen = match &self.config {
+            None => Default::default(),
+            Some(path) => Config::keys(path)?,
+        };
+        if self.coding.is_none() && !chosen.contains("coding") && data.name.has_events() {
+            config.set_coding(Coding::Events);
+        }
+        if self.layers.is_none() && !chosen.contains("layers") {
+            config.layers = vec![data.train.inputs(), 512, 10 * data.classes];
+        }
+        Ok(())
     }
 
     fn set_src(&self, config: &mut Config) -> anyhow::Result<()> {

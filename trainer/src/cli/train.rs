@@ -26,12 +26,18 @@ pub struct TrainArgs {
 }
 
 pub fn run(args: TrainArgs, json: bool) -> anyhow::Result<()> {
-    let config = args.config()?;
+    let mut config = args.config()?;
+    let data = args.folder.load(config.dataset.clone())?;
+    if !args.resume {
+        args.settings.fit(&mut config, &data)?;
+    }
     let out = args.out.clone().unwrap_or_else(|| {
         let Config { dataset, steps, seed, .. } = &config;
-        PathBuf::from(format!("runs/{dataset}-{}-T{steps}-seed{seed}", config.shape()))
+        PathBuf::from(format!("runs/{}-{}-T{steps}-seed{seed}", dataset.slug(), config.shape()))
     });
-    let data = args.folder.load(config.dataset)?;
+    if let Some(subset) = data.subset() {
+        eprintln!("{} is {subset}", data.name);
+    }
     train::stop_on_ctrl_c();
     let result = with_threads(args.threads, || train::train(&config, &data, &out, args.resume))?;
     show::show(json, &result, |result| print(result, &out))
