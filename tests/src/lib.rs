@@ -87,7 +87,7 @@ pub fn random_model_of(
     for pair in widths.windows(2) {
         let (inputs, neurons) = (usize::from(pair[0]), usize::from(pair[1]));
         // Spikes of LIF last one timestep, and its threshold is 1.
-        let strength = if matches!(cells, RandomCells::Lif(_)) { 6.0 } else { 24.0 };
+        let strength = if matches!(cells, RandomCells::Lif(_)) { 3.0 } else { 24.0 };
         let most = strength / (inputs as f64).sqrt();
         let weight: Vec<f32> =
             (0..inputs * neurons).map(|_| noise.within(-0.6 * most, most) as f32).collect();
@@ -155,13 +155,19 @@ pub fn load(name: DatasetName) -> Option<Dataset> {
 pub fn trained_model(data: &Dataset, layers: &[usize], steps: usize, samples: usize) -> AlignedBytes {
     trained_model_of(
         data,
-        &Config { layers: layers.to_vec(), steps, train_samples: Some(samples), ..Config::default() },
+        &Config {
+            layers: layers.to_vec(),
+            steps,
+            epochs: 1,
+            train_samples: Some(samples),
+            ..Config::default()
+        },
     )
 }
 
-/// The same with any settings, for one epoch.
+/// The same with any settings.
 pub fn trained_model_of(data: &Dataset, config: &Config) -> AlignedBytes {
-    let config = Config { dataset: data.name.clone(), epochs: 1, ..config.clone() };
+    let config = Config { dataset: data.name.clone(), ..config.clone() };
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     train::train(&config, data, &out, false).unwrap();

@@ -78,7 +78,7 @@ fn src_stays_near_its_twin(cells: RandomCells, first_most: usize, sum_most: f64,
         CurrentGain::from_bits(fixed.neurons()[neuron][0]).to_num::<f64>() * constants.rho / 8.0
     };
     let weight = weights(layer, step);
-    let mut parameters: Vec<f64> =
+    let bias: Vec<f64> =
         fixed.neurons().iter().map(|&[_, bias]| TanhArgument::from_bits(bias).to_num()).collect();
     let cell = SrcCell {
         z: constants.z,
@@ -91,8 +91,7 @@ fn src_stays_near_its_twin(cells: RandomCells, first_most: usize, sum_most: f64,
     assert_eq!(fixed.initial().len(), if starts_elsewhere { NEURONS } else { 0 });
     // Half of the least graded spike, or the threshold of a binary one.
     let least = if binary { 0.5 } else { 1.0 / 512.0 };
-    parameters.truncate(NEURONS);
-    let exact = SrcLayer::<f64>::new(&cell, NEURONS, &parameters);
+    let exact = SrcLayer::<f64>::new(&cell, NEURONS, &bias);
     let mut states = exact.start();
     for (neuron, [h, h_s]) in fixed.initial().iter().enumerate() {
         states.h[neuron] = f64::from(*h) / 32768.0;
@@ -123,14 +122,14 @@ fn spikes_of_200_steps_stay_near_the_f64_twin() {
     src_stays_near_its_twin(PAPER, 2, 0.005, 0.1);
 }
 
-/// With z > 0, the gate on h[t-1], binary spikes and initial states.
+/// With z > 0, the gate on h[t-1], binary spikes and initial states. Measured: no difference.
 #[test]
 fn spikes_of_the_general_cell_stay_near_the_f64_twin() {
-    src_stays_near_its_twin(GENERAL, 2, 0.005, 0.1);
+    src_stays_near_its_twin(GENERAL, 2, 0.002, 0.01);
 }
 
 /// LIF forgets at each reset, and its only error is the leak's: no more than 1/256 of a weight step each timestep, so less
-/// than 10/256 in all at α_V = 0.9. Only a membrane that comes so near to its threshold can spike otherwise.
+/// than 10/256 in all at α_V = 0.9. Only a membrane that comes so near to its threshold can spike otherwise. Measured: none.
 #[test]
 fn spikes_of_lif_stay_near_the_f64_twin() {
     let RandomCells::Lif(FloatLif { leak, threshold, rest }) = LIF else { panic!("no LIF") };
@@ -153,5 +152,5 @@ fn spikes_of_lif_stay_near_the_f64_twin() {
         fixed.iter().zip(&exact).map(|(fixed, exact)| f64::from(fixed.count.abs_diff(exact.count))).sum();
     let first = fixed.iter().zip(&exact).filter(|(fixed, exact)| fixed.first != exact.first).count();
     eprintln!("{all} spikes; {each} in all differ, the first ones of {first} neurons");
-    assert!(first <= 1 && each <= 0.005 * all, "{each} of {all} spikes, the first ones of {first} neurons");
+    assert!(first <= 1 && each <= 0.002 * all, "{each} of {all} spikes, the first ones of {first} neurons");
 }
