@@ -45,6 +45,8 @@ fn main() -> anyhow::Result<()> {
         .find_map(|feature| fs::read(format!("memory/{feature}.x")).ok())
         .context("choose a board with --features: it needs a file in firmware/memory")?;
     fs::write(out.join("memory.x"), board)?;
+    // Handlers of interrupts would have their names here; no board uses any.
+    fs::write(out.join("device.x"), "")?;
     println!("cargo::rustc-link-search={}", out.display());
     Ok(())
 }

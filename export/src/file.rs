@@ -1,9 +1,10 @@
 //! Reading a model file in place. FORMAT.md draws it.
 
 use crate::crc;
-use crate::header::{CellHeader, EncoderHeader, Header, LayerHeader};
+use crate::header::{CellHeader, EncoderHeader, Header, LayerHeader, Outline, RawProvenance};
 use crate::input::Input;
 use core::fmt;
+use serde::Deserialize;
 use spikelet_runtime::formats::{Coefficient, Gate, Loss};
 use spikelet_runtime::{
     GatedBy, Layer, LifLayer, LifNeuron, MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, SpikeKind,
@@ -86,10 +87,10 @@ impl<'m> ModelFile<'m> {
     /// # Errors
     /// [`FileError`] for the first thing that is wrong; nothing of such a file is used.
     pub fn open(bytes: &'m [u8]) -> Result<Self, FileError> {
-        let (header, blocks) = split(bytes)?;
-        let header = decode(header)?;
-        let input = Input::of(&header).ok_or(FileError::Range)?;
-        Ok(Self { bytes, input, model: assemble(&header, input.sequence(), blocks)? })
+        let (mut header, blocks) = split(bytes)?;
+        let outline: Outline = decode(&mut header)?;
+        let input = Input::of(&outline).ok_or(FileError::Range)?;
+        Ok(Self { bytes, input, model: assemble(&outline, header, input.sequence(), blocks)? })
     }
 
     /// CRC-32 of the file, its identity.
@@ -117,12 +118,12 @@ impl<'m> ModelFile<'m> {
         &self.input
     }
 
-    /// Decodes the header again: boards that never ask for it keep no copy.
+    /// Decodes the whole header: boards that never ask for it keep no copy.
     ///
     /// # Errors
-    /// None since [`ModelFile::open`] has decoded it once.
+    /// [`FileError::Header`] if a text in it is no UTF-8: all else was checked by [`ModelFile::open`].
     pub fn header(&self) -> Result<Header<'m>, FileError> {
-        decode(split(self.bytes)?.0)
+        decode(&mut split(self.bytes)?.0)
     }
 }
 
@@ -151,35 +152,45 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FileError> {
     Ok((header, blocks))
 }
 
-/// Decodes the header. Apart from what follows, so that the stack it needs is free again by then.
+/// Decodes the next part of the header. Apart from what follows, so that the stack it needs is free again by then.
 #[inline(never)]
-fn decode(header: &[u8]) -> Result<Header<'_>, FileError> {
-    match postcard::take_from_bytes(header) {
-        Ok((header, [])) => Ok(header),
-        _ => Err(FileError::Header),
-    }
+fn decode<'m, T: Deserialize<'m>>(header: &mut &'m [u8]) -> Result<T, FileError> {
+    let (part, rest) = postcard::take_from_bytes(header).map_err(|_| FileError::Header)?;
+    *header = rest;
+    Ok(part)
 }
 
-/// Puts the model together from its header and blocks, checking every range that the runtime relies on.
+/// Puts the model together from its outline, what is left of the header, and its blocks, checking every range that the
+/// runtime relies on. Layers are decoded one by one: all of them at once would take a kilobyte of a board's stack.
 #[inline(never)]
-fn assemble<'m>(header: &Header<'_>, steps: u16, blocks: &'m [u8]) -> Result<Model<'m>, FileError> {
-    let mut inputs = in_width(header.inputs())?;
-    if let EncoderHeader::Rate { gain, .. } = header.encoder
+fn assemble<'m>(
+    outline: &Outline,
+    mut header: &'m [u8],
+    steps: u16,
+    blocks: &'m [u8],
+) -> Result<Model<'m>, FileError> {
+    let mut inputs = in_width(outline.inputs())?;
+    if let EncoderHeader::Rate { gain, .. } = outline.encoder
         && gain > 1 << 16
     {
         return Err(FileError::Range);
     }
     let mut layers = heapless::Vec::<Layer<'m>, MAX_LAYERS>::new();
     let mut blocks = Blocks(blocks);
-    for layer in &header.layers {
-        let layer = layer_of(layer, inputs, &mut blocks)?;
+    // The number of layers, a varint: below 128 that is a byte.
+    for _ in 0..decode::<u8>(&mut header)? {
+        let layer = layer_of(&decode(&mut header)?, inputs, &mut blocks)?;
         inputs = layer.synapses().neurons();
         layers.push(layer).map_err(|_| FileError::Range)?;
+    }
+    decode::<RawProvenance<'_>>(&mut header)?;
+    if !header.is_empty() {
+        return Err(FileError::Header);
     }
     if !blocks.0.is_empty() {
         return Err(FileError::Blocks);
     }
-    let readout = header.readout.readout(inputs, header.classes).map_err(|_| FileError::Range)?;
+    let readout = outline.readout.readout(inputs, outline.classes).map_err(|_| FileError::Range)?;
     Model::new(layers, readout, steps).map_err(|_| FileError::Range)
 }
 
@@ -194,8 +205,8 @@ fn layer_of<'m>(layer: &LayerHeader, inputs: u16, blocks: &mut Blocks<'m>) -> Re
     }
     let neurons = in_width(layer.neurons.into())?;
     let weights: &[i8] = blocks.take(usize::from(inputs) * Synapses::stride(neurons))?;
-    // -128 would break the bound on sums of weights.
-    if weights.contains(&i8::MIN) {
+    // -128 would break the bound on sums of weights. (`contains` is faster, and 100 B larger.)
+    if weights.iter().any(|&weight| weight == i8::MIN) {
         return Err(FileError::Range);
     }
     let synapses = Synapses::new(weights, inputs, neurons).map_err(|_| FileError::Range)?;

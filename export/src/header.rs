@@ -8,6 +8,18 @@ use spikelet_runtime::{GatedBy, MAX_LAYERS, Readout, ReadoutError, SpikeKind, Sr
 /// Everything about a network but its weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header<'m> {
+    /// What is true of the network as a whole.
+    pub outline: Outline,
+    /// Layers, bottom to top.
+    pub layers: heapless::Vec<LayerHeader, MAX_LAYERS>,
+    /// Where the model comes from.
+    #[serde(borrow)]
+    pub provenance: Provenance<'m>,
+}
+
+/// What is true of a network as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
     /// Columns of the input.
     pub width: u16,
     /// Rows of the input.
@@ -26,11 +38,6 @@ pub struct Header<'m> {
     pub encoder: EncoderHeader,
     /// The readout's constants.
     pub readout: ReadoutHeader,
-    /// Layers, bottom to top.
-    pub layers: heapless::Vec<LayerHeader, MAX_LAYERS>,
-    /// Where the model comes from.
-    #[serde(borrow)]
-    pub provenance: Provenance<'m>,
 }
 
 /// How the input's spikes are made.
@@ -125,7 +132,17 @@ pub struct Provenance<'m> {
     pub tool: &'m str,
 }
 
-impl Header<'_> {
+/// [`Provenance`] as boards read it: the texts, which they do not use, may be any bytes.
+#[derive(Deserialize)]
+pub(crate) struct RawProvenance<'m> {
+    _data: &'m [u8],
+    _seed: u64,
+    _epochs: u16,
+    _correct_and_samples: [u32; 3],
+    _tool: &'m [u8],
+}
+
+impl Outline {
     /// Number of inputs: width × height × channels.
     pub fn inputs(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height) * u64::from(self.channels)

@@ -1,6 +1,6 @@
 //! How a model is shown its input.
 
-use crate::header::Header;
+use crate::header::Outline;
 use spikelet_runtime::InputSpikes;
 use spikelet_runtime::encode::Encoder;
 
@@ -19,10 +19,11 @@ pub struct Input {
 }
 
 impl Input {
-    /// How the model of `header` is shown its input; `None` if it is never shown, or for more than 65,535 timesteps.
-    pub(crate) fn of(header: &Header<'_>) -> Option<Self> {
-        let &Header { blank_before, steps, blank_after, .. } = header;
-        let input = Self { encoder: header.encoder(), blank_before, steps, blank_after };
+    /// How the model of `outline` is shown its input; `None` if it is never shown, or the sequence has more than 65,535
+    /// timesteps.
+    pub(crate) fn of(outline: &Outline) -> Option<Self> {
+        let &Outline { blank_before, steps, blank_after, .. } = outline;
+        let input = Self { encoder: outline.encoder(), blank_before, steps, blank_after };
         let whole = blank_before.checked_add(steps)?.checked_add(blank_after);
         (steps > 0 && whole.is_some()).then_some(input)
     }

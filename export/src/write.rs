@@ -115,7 +115,7 @@ impl fmt::Debug for AlignedBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::header::{CellHeader, EncoderHeader, LayerHeader, Provenance, ReadoutHeader};
+    use crate::header::{CellHeader, EncoderHeader, LayerHeader, Outline, Provenance, ReadoutHeader};
     use spikelet_runtime::formats::{Coefficient, Gate, Loss, Score};
     use spikelet_runtime::{GatedBy, Layer, SpikeKind, SrcConstants, Synapses};
     use std::vec;
@@ -147,18 +147,20 @@ mod tests {
 
     fn header(layers: &[(u16, CellHeader)]) -> Header<'static> {
         Header {
-            width: 3,
-            height: 2,
-            channels: 1,
-            classes: 2,
-            blank_before: 4,
-            steps: 20,
-            blank_after: 5,
-            encoder: EncoderHeader::Rate { gain: 1 << 14, seed: 9 },
-            readout: ReadoutHeader {
-                loss: Loss::from_num(0.01).to_bits(),
-                excite: Score::ONE.to_bits(),
-                inhibit: Score::from_num(-0.1).to_bits(),
+            outline: Outline {
+                width: 3,
+                height: 2,
+                channels: 1,
+                classes: 2,
+                blank_before: 4,
+                steps: 20,
+                blank_after: 5,
+                encoder: EncoderHeader::Rate { gain: 1 << 14, seed: 9 },
+                readout: ReadoutHeader {
+                    loss: Loss::from_num(0.01).to_bits(),
+                    excite: Score::ONE.to_bits(),
+                    inhibit: Score::from_num(-0.1).to_bits(),
+                },
             },
             layers: layers.iter().map(|&(neurons, cell)| LayerHeader { neurons, bits: 8, cell }).collect(),
             provenance: Provenance { data: "none", tool: "test 1", ..Default::default() },
@@ -246,7 +248,8 @@ mod tests {
     #[test]
     fn inputs_that_boards_do_not_encode() {
         let encoder = |encoder| {
-            let header = Header { encoder, ..header(&kinds()) };
+            let mut header = header(&kinds());
+            header.outline.encoder = encoder;
             let file = write_model(&header, &blocks(6, &kinds())).unwrap();
             (ModelFile::open(&file).unwrap().input().encoder, encoder.is_on_boards())
         };
@@ -343,9 +346,14 @@ mod tests {
         let mut narrow = header(&layers);
         narrow.layers[1].bits = 4;
         assert_eq!(refused(&narrow, &good), FileError::Bits(4));
-        assert_eq!(refused(&Header { steps: 0, ..header(&layers) }, &good), FileError::Range);
-        assert_eq!(refused(&Header { blank_after: 65_512, ..header(&layers) }, &good), FileError::Range);
+        let of_outline = |change: &dyn Fn(&mut Outline)| {
+            let mut header = header(&layers);
+            change(&mut header.outline);
+            refused(&header, &good)
+        };
+        assert_eq!(of_outline(&|outline| outline.steps = 0), FileError::Range);
+        assert_eq!(of_outline(&|outline| outline.blank_after = 65_512), FileError::Range);
         let encoder = EncoderHeader::Rate { gain: (1 << 16) + 1, seed: 0 };
-        assert_eq!(refused(&Header { encoder, ..header(&layers) }, &good), FileError::Range);
+        assert_eq!(of_outline(&|outline| outline.encoder = encoder), FileError::Range);
     }
 }

@@ -152,9 +152,10 @@ impl<'m> SrcLayer<'m> {
 
     /// Puts the states as they are before the first timestep.
     pub fn reset(&self, states: &mut LayerStates<'_>) {
-        states.currents.fill(Current::ZERO);
-        states.potentials.fill(Potentials::REST);
-        for (potentials, &[h, h_s]) in states.potentials.iter_mut().zip(self.initial) {
+        let mut initial = self.initial.iter();
+        for (current, potentials) in states.currents.iter_mut().zip(states.potentials.iter_mut()) {
+            let &[h, h_s] = initial.next().unwrap_or(&[0; 2]);
+            *current = Current::ZERO;
             *potentials = Potentials { h: Membrane::from_bits(h), h_s: Membrane::from_bits(h_s) };
         }
     }

@@ -6,7 +6,7 @@ use spikelet::deploy::{self, Measured};
 use spikelet::device::{self, Board, Client, Firmware, FirmwareOptions, Qemu};
 use spikelet::train;
 use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, quantise};
-use spikelet_export::{AlignedBytes, EncoderHeader, Header, Provenance, ReadoutHeader, write_model};
+use spikelet_export::{AlignedBytes, EncoderHeader, Header, Outline, Provenance, ReadoutHeader, write_model};
 use spikelet_runtime::encode::Gain;
 use spikelet_runtime::formats::{Loss, Score};
 use spikelet_runtime::{GatedBy, SpikeKind};
@@ -111,7 +111,7 @@ pub fn random_model_of(
         layers.push(layer.header);
         blocks.push(layer.blocks);
     }
-    let header = Header {
+    let outline = Outline {
         width: side,
         height: side,
         channels: 1,
@@ -125,6 +125,9 @@ pub fn random_model_of(
             excite: Score::ONE.to_bits(),
             inhibit: Score::from_num(-0.1).to_bits(),
         },
+    };
+    let header = Header {
+        outline,
         layers: layers.into_iter().collect(),
         provenance: Provenance { data: "random", tool: "spikelet-tests", ..Default::default() },
     };

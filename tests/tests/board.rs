@@ -102,6 +102,7 @@ fn costs_are_as_promised() {
     let images = images(28, 1, 4);
     run_samples(client, &file, &images, InputKind::Spikes, |_| {}).unwrap();
     let costs = measure(client, BOARD, &file, 25).unwrap();
+    eprintln!("{costs:?}, {} B of flash, {} B of variables", board.firmware.flash, board.firmware.ram);
     for layer in &costs.layers {
         assert!(layer.per_synaptic_operation <= 4.5, "{layer:?}");
         assert!(layer.per_neuron <= 60.0, "{layer:?}");

@@ -11,7 +11,8 @@ use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, LayerReport, quantise};
 use spikelet_export::{
-    AlignedBytes, EncoderHeader, Header, LayerBlocks, LayerHeader, Provenance, ReadoutHeader, write_model,
+    AlignedBytes, EncoderHeader, Header, LayerBlocks, LayerHeader, Outline, Provenance, ReadoutHeader,
+    write_model,
 };
 use spikelet_runtime as runtime;
 use spikelet_runtime::encode::Gain;
@@ -130,7 +131,7 @@ impl Quantised {
     /// One sentence if no device would run it.
     pub fn model(&self, config: &Config, samples: &Samples, measured: Measured) -> Result<AlignedBytes> {
         let readout = &config.readout;
-        let header = Header {
+        let outline = Outline {
             width: samples.width() as u16,
             height: samples.height() as u16,
             channels: samples.channels() as u8,
@@ -151,6 +152,9 @@ impl Quantised {
                 excite: Score::saturating_from_num(readout.excite).to_bits(),
                 inhibit: Score::saturating_from_num(readout.inhibit).to_bits(),
             },
+        };
+        let header = Header {
+            outline,
             layers: self.layers.iter().copied().collect(),
             provenance: Provenance {
                 data: &config.dataset.to_string(),

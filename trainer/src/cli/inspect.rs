@@ -179,6 +179,7 @@ pub fn run(args: InspectArgs, json: bool) -> anyhow::Result<()> {
 
 fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
     let header = file.header()?;
+    let outline = &header.outline;
     let need = file.model().need();
     let layers = file.model().layers().iter().zip(&header.layers).map(|(layer, head)| {
         let synapses = layer.synapses();
@@ -208,15 +209,15 @@ fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
         id: format!("{:08x}", file.id()),
         format: spikelet_export::VERSION,
         bytes: file.len(),
-        inputs: format!("{} × {} × {}", header.width, header.height, header.channels),
+        inputs: format!("{} × {} × {}", outline.width, outline.height, outline.channels),
         most_synaptic_operations: layers.iter().map(|l| u64::from(l.inputs) * u64::from(l.neurons)).sum(),
         layers,
-        classes: header.classes,
-        blank_before: header.blank_before,
-        steps: header.steps,
-        blank_after: header.blank_after,
-        encoder_on_boards: header.encoder.is_on_boards(),
-        encoder: match header.encoder {
+        classes: outline.classes,
+        blank_before: outline.blank_before,
+        steps: outline.steps,
+        blank_after: outline.blank_after,
+        encoder_on_boards: outline.encoder.is_on_boards(),
+        encoder: match outline.encoder {
             EncoderHeader::Rate { gain, seed } => {
                 format!("rate, gain {}, seed {seed}", Gain::from_bits(gain))
             }

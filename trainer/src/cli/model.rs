@@ -58,8 +58,8 @@ pub fn check_fit(file: &ModelFile<'_>, data: &Dataset) -> anyhow::Result<()> {
             data.classes
         );
     }
-    let header = file.header()?;
-    let takes_events = header.encoder == EncoderHeader::Events {};
+    let outline = file.header()?.outline;
+    let takes_events = outline.encoder == EncoderHeader::Events {};
     match &data.test {
         Samples::Images(_) if takes_events => {
             bail!(
@@ -73,13 +73,13 @@ pub fn check_fit(file: &ModelFile<'_>, data: &Dataset) -> anyhow::Result<()> {
                 data.name
             )
         }
-        Samples::Recordings(recordings) if recordings.shortest() < u32::from(header.steps) => {
+        Samples::Recordings(recordings) if recordings.shortest() < u32::from(outline.steps) => {
             bail!(
                 "the shortest recording of {} lasts {} µs, less than a microsecond for each of the model's {} timesteps: \
                  choose another --dataset",
                 data.name,
                 recordings.shortest(),
-                header.steps
+                outline.steps
             )
         }
         _ => Ok(()),

@@ -71,7 +71,7 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
     model::check_fit(&file, &data)?;
     let images = model::first(&data.test, Some(args.samples))?;
     ensure!(
-        args.input == InputKind::Spikes || file.header()?.encoder.is_on_boards(),
+        args.input == InputKind::Spikes || file.header()?.outline.encoder.is_on_boards(),
         "boards have no encoder for this model's input, so there are no pixels to send: leave out --input pixels"
     );
     let firmware = build(args.board, &args.model)?;
