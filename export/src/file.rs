@@ -205,8 +205,8 @@ fn layer_of<'m>(layer: &LayerHeader, inputs: u16, blocks: &mut Blocks<'m>) -> Re
     }
     let neurons = in_width(layer.neurons.into())?;
     let weights: &[i8] = blocks.take(usize::from(inputs) * Synapses::stride(neurons))?;
-    // -128 would break the bound on sums of weights. (`contains` is faster, and 100 B larger.)
-    if weights.iter().any(|&weight| weight == i8::MIN) {
+    // -128 would break the bound on sums of weights.
+    if weights.contains(&i8::MIN) {
         return Err(FileError::Range);
     }
     let synapses = Synapses::new(weights, inputs, neurons).map_err(|_| FileError::Range)?;

@@ -2,7 +2,10 @@
 //!
 //! UART 0 and timer 0 are those of the CMSDK. Under `-icount shift=7` QEMU advances the 25 MHz timer by exactly 3.2
 //! ticks per instruction, so that ticks count instructions.
-#![allow(unsafe_code, reason = "names the interrupts, and reads and writes the registers of UART 0 and timer 0")]
+#![allow(
+    unsafe_code,
+    reason = "names the interrupts, and reads and writes the registers of UART 0 and timer 0"
+)]
 
 use core::convert::Infallible;
 use cortex_m_semihosting::debug;
