@@ -26,12 +26,14 @@ fn main() -> anyhow::Result<()> {
         out.join("model.rs"),
         format!(
             "/// Neurons of all layers.\npub const NEURONS: usize = {};\n\
+             /// Those of them that are SRC.\npub const POTENTIALS: usize = {};\n\
              /// Neurons of the widest layer.\npub const WIDEST: usize = {};\n\
              /// Classes.\npub const CLASSES: usize = {};\n\
              /// Inputs.\npub const INPUTS: usize = {};\n\
              /// The model file.\npub static MODEL: &Aligned<[u8; {}]> = \
              &Aligned(*include_bytes!(concat!(env!(\"OUT_DIR\"), \"/model.spk\")));\n",
             need.neurons,
+            need.potentials,
             need.widest,
             need.classes,
             need.inputs,
@@ -43,6 +45,8 @@ fn main() -> anyhow::Result<()> {
         .find_map(|feature| fs::read(format!("memory/{feature}.x")).ok())
         .context("choose a board with --features: it needs a file in firmware/memory")?;
     fs::write(out.join("memory.x"), board)?;
+    // Handlers of interrupts would have their names here; no board uses any.
+    fs::write(out.join("device.x"), "")?;
     println!("cargo::rustc-link-search={}", out.display());
     Ok(())
 }

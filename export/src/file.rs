@@ -1,17 +1,22 @@
 //! Reading a model file in place. FORMAT.md draws it.
 
 use crate::crc;
-use crate::header::{EncoderHeader, Header};
+use crate::header::{CellHeader, EncoderHeader, Header, LayerHeader, Outline, RawProvenance};
+use crate::input::Input;
 use core::fmt;
-use spikelet_runtime::encode::Encoder;
-use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, SrcLayer, Synapses};
+use serde::Deserialize;
+use spikelet_runtime::formats::{Coefficient, Gate, Loss};
+use spikelet_runtime::{
+    GatedBy, Layer, LifLayer, LifNeuron, MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, SpikeKind,
+    SrcConstants, SrcLayer, Synapses,
+};
 
 /// The first four bytes of a model file.
 pub const MAGIC: [u8; 4] = *b"SPKL";
 
 /// Version of the format. Raised when an older reader would misread a newer file: a field added, moved or given
 /// another meaning, or a block laid out differently.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Bytes before the header; also the alignment of the file and of every block in it.
 pub const PREFIX: usize = 16;
@@ -20,7 +25,7 @@ pub const PREFIX: usize = 16;
 #[derive(Clone, Debug)]
 pub struct ModelFile<'m> {
     bytes: &'m [u8],
-    encoder: Encoder,
+    input: Input,
     model: Model<'m>,
 }
 
@@ -82,9 +87,10 @@ impl<'m> ModelFile<'m> {
     /// # Errors
     /// [`FileError`] for the first thing that is wrong; nothing of such a file is used.
     pub fn open(bytes: &'m [u8]) -> Result<Self, FileError> {
-        let (header, blocks) = split(bytes)?;
-        let header = decode(header)?;
-        Ok(Self { bytes, encoder: header.encoder(), model: assemble(&header, blocks)? })
+        let (mut header, blocks) = split(bytes)?;
+        let outline: Outline = decode(&mut header)?;
+        let input = Input::of(&outline).ok_or(FileError::Range)?;
+        Ok(Self { bytes, input, model: assemble(&outline, header, input.sequence(), blocks)? })
     }
 
     /// CRC-32 of the file, its identity.
@@ -107,17 +113,17 @@ impl<'m> ModelFile<'m> {
         &self.model
     }
 
-    /// The encoder that turns pixels into the network's input.
-    pub const fn encoder(&self) -> Encoder {
-        self.encoder
+    /// How the network is shown its input.
+    pub const fn input(&self) -> &Input {
+        &self.input
     }
 
-    /// Decodes the header again: boards that never ask for it keep no copy.
+    /// Decodes the whole header: boards that never ask for it keep no copy.
     ///
     /// # Errors
-    /// None since [`ModelFile::open`] has decoded it once.
+    /// [`FileError::Header`] if a text in it is no UTF-8: all else was checked by [`ModelFile::open`].
     pub fn header(&self) -> Result<Header<'m>, FileError> {
-        decode(split(self.bytes)?.0)
+        decode(&mut split(self.bytes)?.0)
     }
 }
 
@@ -146,48 +152,95 @@ fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), FileError> {
     Ok((header, blocks))
 }
 
-/// Decodes the header. Apart from what follows, so that the stack it needs is free again by then.
+/// Decodes the next part of the header. Apart from what follows, so that the stack it needs is free again by then.
 #[inline(never)]
-fn decode(header: &[u8]) -> Result<Header<'_>, FileError> {
-    match postcard::take_from_bytes(header) {
-        Ok((header, [])) => Ok(header),
-        _ => Err(FileError::Header),
-    }
+fn decode<'m, T: Deserialize<'m>>(header: &mut &'m [u8]) -> Result<T, FileError> {
+    let (part, rest) = postcard::take_from_bytes(header).map_err(|_| FileError::Header)?;
+    *header = rest;
+    Ok(part)
 }
 
-/// Puts the model together from its header and blocks, checking every range that the runtime relies on.
+/// Puts the model together from its outline, what is left of the header, and its blocks, checking every range that the
+/// runtime relies on. Layers are decoded one by one: all of them at once would take a kilobyte of a board's stack.
 #[inline(never)]
-fn assemble<'m>(header: &Header<'_>, blocks: &'m [u8]) -> Result<Model<'m>, FileError> {
-    let in_width = |count: u64| u16::try_from(count).ok().filter(|&n| usize::from(n) <= MAX_WIDTH);
-    let mut inputs = in_width(header.inputs()).ok_or(FileError::Range)?;
-    if let EncoderHeader::Rate { gain, .. } = header.encoder
+fn assemble<'m>(
+    outline: &Outline,
+    mut header: &'m [u8],
+    steps: u16,
+    blocks: &'m [u8],
+) -> Result<Model<'m>, FileError> {
+    let mut inputs = in_width(outline.inputs())?;
+    if let EncoderHeader::Rate { gain, .. } = outline.encoder
         && gain > 1 << 16
     {
         return Err(FileError::Range);
     }
-    let mut layers = heapless::Vec::<SrcLayer<'m>, MAX_LAYERS>::new();
+    let mut layers = heapless::Vec::<Layer<'m>, MAX_LAYERS>::new();
     let mut blocks = Blocks(blocks);
-    for layer in &header.layers {
-        if layer.bits != 8 {
-            return Err(FileError::Bits(layer.bits));
-        }
-        let neurons = in_width(layer.neurons.into()).ok_or(FileError::Range)?;
-        let weights: &[i8] = blocks.take(usize::from(inputs) * Synapses::stride(neurons))?;
-        let of_neurons: &[NeuronConstants] = blocks.take(usize::from(neurons))?;
-        // -128 would break the bound on sums of weights, and a negative gain turn every weight round.
-        if weights.contains(&i8::MIN) || of_neurons.iter().any(|&[gain, _]| gain < 0) {
-            return Err(FileError::Range);
-        }
-        let synapses = Synapses::new(weights, inputs, neurons).map_err(|_| FileError::Range)?;
-        let layer = SrcLayer::new(synapses, of_neurons, layer.cell.src()).map_err(|_| FileError::Range)?;
+    // The number of layers, a varint: below 128 that is a byte.
+    for _ in 0..decode::<u8>(&mut header)? {
+        let layer = layer_of(&decode(&mut header)?, inputs, &mut blocks)?;
+        inputs = layer.synapses().neurons();
         layers.push(layer).map_err(|_| FileError::Range)?;
-        inputs = neurons;
+    }
+    decode::<RawProvenance<'_>>(&mut header)?;
+    if !header.is_empty() {
+        return Err(FileError::Header);
     }
     if !blocks.0.is_empty() {
         return Err(FileError::Blocks);
     }
-    let readout = header.readout.readout(inputs, header.classes).map_err(|_| FileError::Range)?;
-    Model::new(layers, readout, header.steps).map_err(|_| FileError::Range)
+    let readout = outline.readout.readout(inputs, outline.classes).map_err(|_| FileError::Range)?;
+    Model::new(layers, readout, steps).map_err(|_| FileError::Range)
+}
+
+fn in_width(count: u64) -> Result<u16, FileError> {
+    u16::try_from(count).ok().filter(|&n| usize::from(n) <= MAX_WIDTH).ok_or(FileError::Range)
+}
+
+/// Takes a layer's blocks and puts it together.
+fn layer_of<'m>(layer: &LayerHeader, inputs: u16, blocks: &mut Blocks<'m>) -> Result<Layer<'m>, FileError> {
+    if layer.bits != 8 {
+        return Err(FileError::Bits(layer.bits));
+    }
+    let neurons = in_width(layer.neurons.into())?;
+    let weights: &[i8] = blocks.take(usize::from(inputs) * Synapses::stride(neurons))?;
+    // -128 would break the bound on sums of weights.
+    if weights.contains(&i8::MIN) {
+        return Err(FileError::Range);
+    }
+    let synapses = Synapses::new(weights, inputs, neurons).map_err(|_| FileError::Range)?;
+    match layer.cell {
+        CellHeader::Src { loss, rho, r, r_s, z_s_hyp, z_s_dep, z, previous, binary, initial } => {
+            let of_neurons: &[NeuronConstants] = blocks.take(usize::from(neurons))?;
+            // A negative gain would turn every weight round.
+            if of_neurons.iter().any(|&[gain, _]| gain < 0) {
+                return Err(FileError::Range);
+            }
+            let constants = SrcConstants {
+                loss: Loss::from_bits(loss),
+                rho: Coefficient::from_bits(rho),
+                r: Coefficient::from_bits(r),
+                r_s: Coefficient::from_bits(r_s),
+                z_s_hyp: Gate::from_bits(z_s_hyp),
+                z_s_dep: Gate::from_bits(z_s_dep),
+                z: Gate::from_bits(z),
+                gated_by: if previous { GatedBy::Previous } else { GatedBy::Current },
+                spikes: if binary { SpikeKind::Binary } else { SpikeKind::Graded },
+            };
+            let mut layer = SrcLayer::new(synapses, of_neurons, constants).map_err(|_| FileError::Range)?;
+            if initial {
+                let initial = blocks.take(usize::from(neurons))?;
+                layer = layer.with_initial(initial).map_err(|_| FileError::Range)?;
+            }
+            Ok(layer.into())
+        }
+        CellHeader::Lif { loss } => {
+            let of_neurons: &[LifNeuron] = blocks.take(usize::from(neurons))?;
+            let layer = LifLayer::new(synapses, of_neurons, Loss::from_bits(loss));
+            Ok(layer.map_err(|_| FileError::Range)?.into())
+        }
+    }
 }
 
 /// What is left of a file's blocks.

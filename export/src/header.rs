@@ -2,12 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 use spikelet_runtime::encode::{Encoder, Gain, LatencyCode, RateCode};
-use spikelet_runtime::formats::{Coefficient, Gate, Loss, Score};
-use spikelet_runtime::{MAX_LAYERS, Readout, ReadoutError, SrcConstants};
+use spikelet_runtime::formats::{Loss, Score};
+use spikelet_runtime::{GatedBy, MAX_LAYERS, Readout, ReadoutError, SpikeKind, SrcConstants};
 
 /// Everything about a network but its weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header<'m> {
+    /// What is true of the network as a whole.
+    pub outline: Outline,
+    /// Layers, bottom to top.
+    pub layers: heapless::Vec<LayerHeader, MAX_LAYERS>,
+    /// Where the model comes from.
+    #[serde(borrow)]
+    pub provenance: Provenance<'m>,
+}
+
+/// What is true of a network as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outline {
     /// Columns of the input.
     pub width: u16,
     /// Rows of the input.
@@ -16,20 +28,19 @@ pub struct Header<'m> {
     pub channels: u8,
     /// Number of classes.
     pub classes: u16,
-    /// Timesteps of a sequence.
+    /// Silent timesteps before the input.
+    pub blank_before: u16,
+    /// Timesteps in which the input is shown.
     pub steps: u16,
-    /// How pixels become spikes.
+    /// Silent timesteps behind it.
+    pub blank_after: u16,
+    /// How the input's spikes are made.
     pub encoder: EncoderHeader,
     /// The readout's constants.
     pub readout: ReadoutHeader,
-    /// Layers, bottom to top.
-    pub layers: heapless::Vec<LayerHeader, MAX_LAYERS>,
-    /// Where the model comes from.
-    #[serde(borrow)]
-    pub provenance: Provenance<'m>,
 }
 
-/// How pixels become spikes.
+/// How the input's spikes are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EncoderHeader {
     /// [`RateCode`].
@@ -39,8 +50,12 @@ pub enum EncoderHeader {
         /// Its seed.
         seed: u64,
     },
-    /// [`LatencyCode`] over the model's timesteps.
+    /// [`LatencyCode`] over the timesteps in which the input is shown.
     Latency {},
+    /// The same with its logarithmic curve. Boards have no encoder for it: its table takes a kilobyte.
+    LatencyLog {},
+    /// Recordings of events, which are spikes already.
+    Events {},
 }
 
 /// The readout's constants.
@@ -82,6 +97,19 @@ pub enum CellHeader {
         z_s_hyp: i32,
         /// [`SrcConstants::z_s_dep`].
         z_s_dep: i32,
+        /// [`SrcConstants::z`].
+        z: i32,
+        /// [`GatedBy::Previous`], not [`GatedBy::Current`].
+        previous: bool,
+        /// [`SpikeKind::Binary`], not [`SpikeKind::Graded`].
+        binary: bool,
+        /// The layer has a block of initial states.
+        initial: bool,
+    },
+    /// Leaky integrate-and-fire neurons; their thresholds stand in the block of neurons.
+    Lif {
+        /// Bits of the [`Loss`] 1 - α_V.
+        loss: i32,
     },
 }
 
@@ -104,18 +132,44 @@ pub struct Provenance<'m> {
     pub tool: &'m str,
 }
 
-impl Header<'_> {
+/// [`Provenance`] as boards read it: the texts, which they do not use, may be any bytes.
+#[derive(Deserialize)]
+pub(crate) struct RawProvenance<'m> {
+    _data: &'m [u8],
+    _seed: u64,
+    _epochs: u16,
+    _correct_and_samples: [u32; 3],
+    _tool: &'m [u8],
+}
+
+impl Outline {
     /// Number of inputs: width × height × channels.
     pub fn inputs(&self) -> u64 {
         u64::from(self.width) * u64::from(self.height) * u64::from(self.channels)
     }
 
-    /// The encoder that turns pixels into this model's input.
-    pub const fn encoder(&self) -> Encoder {
+    /// The encoder that turns pixels into this model's input; `None` if the host has to make the spikes.
+    ///
+    /// The logarithmic code is there only with this crate's feature `std`.
+    pub const fn encoder(&self) -> Option<Encoder> {
         match self.encoder {
-            EncoderHeader::Rate { gain, seed } => Encoder::Rate(RateCode::new(Gain::from_bits(gain), seed)),
-            EncoderHeader::Latency {} => Encoder::Latency(LatencyCode::new(self.steps)),
+            EncoderHeader::Rate { gain, seed } => {
+                Some(Encoder::Rate(RateCode::new(Gain::from_bits(gain), seed)))
+            }
+            EncoderHeader::Latency {} => Some(Encoder::Latency(LatencyCode::new(self.steps))),
+            #[cfg(feature = "std")]
+            EncoderHeader::LatencyLog {} => Some(Encoder::Latency(LatencyCode::logarithmic(self.steps))),
+            #[cfg(not(feature = "std"))]
+            EncoderHeader::LatencyLog {} => None,
+            EncoderHeader::Events {} => None,
         }
+    }
+}
+
+impl EncoderHeader {
+    /// True if boards make the spikes themselves when they are sent pixels.
+    pub const fn is_on_boards(&self) -> bool {
+        matches!(self, Self::Rate { .. } | Self::Latency {})
     }
 }
 
@@ -127,23 +181,9 @@ impl ReadoutHeader {
 }
 
 impl CellHeader {
-    /// The constants of SRC cells.
-    pub const fn src(&self) -> SrcConstants {
-        let Self::Src { loss, rho, r, r_s, z_s_hyp, z_s_dep } = *self;
-        SrcConstants {
-            loss: Loss::from_bits(loss),
-            rho: Coefficient::from_bits(rho),
-            r: Coefficient::from_bits(r),
-            r_s: Coefficient::from_bits(r_s),
-            z_s_hyp: Gate::from_bits(z_s_hyp),
-            z_s_dep: Gate::from_bits(z_s_dep),
-        }
-    }
-}
-
-impl From<SrcConstants> for CellHeader {
-    fn from(constants: SrcConstants) -> Self {
-        let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep } = constants;
+    /// SRC cells with these constants; `initial` if their layer has a block of initial states.
+    pub const fn of_src(constants: SrcConstants, initial: bool) -> Self {
+        let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep, z, gated_by, spikes } = constants;
         Self::Src {
             loss: loss.to_bits(),
             rho: rho.to_bits(),
@@ -151,6 +191,10 @@ impl From<SrcConstants> for CellHeader {
             r_s: r_s.to_bits(),
             z_s_hyp: z_s_hyp.to_bits(),
             z_s_dep: z_s_dep.to_bits(),
+            z: z.to_bits(),
+            previous: matches!(gated_by, GatedBy::Previous),
+            binary: matches!(spikes, SpikeKind::Binary),
+            initial,
         }
     }
 }

@@ -7,6 +7,7 @@ extern crate std;
 mod crc;
 mod file;
 mod header;
+mod input;
 pub mod link;
 #[cfg(feature = "std")]
 pub mod quantise;
@@ -14,6 +15,7 @@ pub mod quantise;
 mod write;
 
 pub use file::{FileError, MAGIC, ModelFile, PREFIX, VERSION};
-pub use header::{CellHeader, EncoderHeader, Header, LayerHeader, Provenance, ReadoutHeader};
+pub use header::{CellHeader, EncoderHeader, Header, LayerHeader, Outline, Provenance, ReadoutHeader};
+pub use input::Input;
 #[cfg(feature = "std")]
 pub use write::{AlignedBytes, LayerBlocks, WriteError, write_model};

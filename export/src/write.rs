@@ -3,7 +3,7 @@
 use crate::crc;
 use crate::file::{FileError, MAGIC, ModelFile, PREFIX, VERSION, padding};
 use crate::header::Header;
-use spikelet_runtime::NeuronConstants;
+use spikelet_runtime::InitialState;
 use std::fmt;
 use std::vec::Vec;
 
@@ -12,8 +12,10 @@ use std::vec::Vec;
 pub struct LayerBlocks {
     /// One row per input, padded to a multiple of 4.
     pub weights: Vec<i8>,
-    /// Gain and bias of each neuron.
-    pub neurons: Vec<NeuronConstants>,
+    /// Two numbers for each neuron: gain and bias of SRC, threshold and resting potential of LIF.
+    pub neurons: Vec<[i32; 2]>,
+    /// Initial states of each neuron of SRC, if the header says that there are any; else empty.
+    pub initial: Vec<InitialState>,
 }
 
 /// Why a model cannot be written.
@@ -55,6 +57,7 @@ pub fn write_model(header: &Header<'_>, layers: &[LayerBlocks]) -> Result<Aligne
     for layer in layers {
         push_padded(&mut file, bytemuck::cast_slice(&layer.weights));
         push_padded(&mut file, bytemuck::cast_slice(&layer.neurons));
+        push_padded(&mut file, bytemuck::cast_slice(&layer.initial));
     }
     let length = u32::try_from(file.len()).map_err(|_| WriteError::Length)?;
     file[8..12].copy_from_slice(&length.to_le_bytes());
@@ -112,84 +115,147 @@ impl fmt::Debug for AlignedBytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::header::{EncoderHeader, LayerHeader, Provenance, ReadoutHeader};
+    use crate::header::{CellHeader, EncoderHeader, LayerHeader, Outline, Provenance, ReadoutHeader};
     use spikelet_runtime::formats::{Coefficient, Gate, Loss, Score};
-    use spikelet_runtime::{SrcConstants, Synapses};
+    use spikelet_runtime::{GatedBy, Layer, SpikeKind, SrcConstants, Synapses};
     use std::vec;
 
-    fn header(widths: &[u16]) -> Header<'static> {
+    const CONSTANTS: SrcConstants = SrcConstants {
+        loss: Loss::lit("0.1"),
+        rho: Coefficient::lit("3"),
+        r: Coefficient::lit("2"),
+        r_s: Coefficient::lit("-7"),
+        z_s_hyp: Gate::lit("0.9"),
+        z_s_dep: Gate::ZERO,
+        z: Gate::ZERO,
+        gated_by: GatedBy::Current,
+        spikes: SpikeKind::Graded,
+    };
+    const PAPER: CellHeader = CellHeader::of_src(CONSTANTS, false);
+    const LIF: CellHeader = CellHeader::Lif { loss: 1 << 28 };
+
+    /// SRC with everything that can be switched on.
+    fn general() -> CellHeader {
         let constants = SrcConstants {
-            loss: Loss::from_num(0.1),
-            rho: Coefficient::from_num(3),
-            r: Coefficient::from_num(2),
-            r_s: Coefficient::from_num(-7),
-            z_s_hyp: Gate::from_num(0.9),
-            z_s_dep: Gate::ZERO,
+            z: Gate::from_num(0.25),
+            gated_by: GatedBy::Previous,
+            spikes: SpikeKind::Binary,
+            ..CONSTANTS
         };
+        CellHeader::of_src(constants, true)
+    }
+
+    fn header(layers: &[(u16, CellHeader)]) -> Header<'static> {
         Header {
-            width: 3,
-            height: 2,
-            channels: 1,
-            classes: 2,
-            steps: 20,
-            encoder: EncoderHeader::Rate { gain: 1 << 14, seed: 9 },
-            readout: ReadoutHeader {
-                loss: Loss::from_num(0.01).to_bits(),
-                excite: Score::ONE.to_bits(),
-                inhibit: Score::from_num(-0.1).to_bits(),
+            outline: Outline {
+                width: 3,
+                height: 2,
+                channels: 1,
+                classes: 2,
+                blank_before: 4,
+                steps: 20,
+                blank_after: 5,
+                encoder: EncoderHeader::Rate { gain: 1 << 14, seed: 9 },
+                readout: ReadoutHeader {
+                    loss: Loss::from_num(0.01).to_bits(),
+                    excite: Score::ONE.to_bits(),
+                    inhibit: Score::from_num(-0.1).to_bits(),
+                },
             },
-            layers: widths
-                .iter()
-                .map(|&neurons| LayerHeader { neurons, bits: 8, cell: constants.into() })
-                .collect(),
+            layers: layers.iter().map(|&(neurons, cell)| LayerHeader { neurons, bits: 8, cell }).collect(),
             provenance: Provenance { data: "none", tool: "test 1", ..Default::default() },
         }
     }
 
-    fn blocks(inputs: u16, widths: &[u16]) -> Vec<LayerBlocks> {
+    fn blocks(inputs: u16, layers: &[(u16, CellHeader)]) -> Vec<LayerBlocks> {
         let mut below = inputs;
-        widths
-            .iter()
-            .map(|&neurons| {
-                let length = usize::from(below) * Synapses::stride(neurons);
-                below = neurons;
-                let weight = |k: usize| ((k * 37) % 255) as i16 - 127;
-                LayerBlocks {
-                    weights: (0..length).map(|k| weight(k) as i8).collect(),
-                    neurons: vec![[1 << 26, -6 << 14]; usize::from(neurons)],
-                }
-            })
-            .collect()
+        let of = |&(neurons, cell): &(u16, CellHeader)| {
+            let length = usize::from(below) * Synapses::stride(neurons);
+            below = neurons;
+            let weight = |k: usize| ((k * 37) % 255) as i16 - 127;
+            let count = usize::from(neurons);
+            LayerBlocks {
+                weights: (0..length).map(|k| weight(k) as i8).collect(),
+                neurons: if cell == LIF {
+                    vec![[100 << 8, -5]; count]
+                } else {
+                    vec![[1 << 26, -6 << 14]; count]
+                },
+                initial: if cell == general() { vec![[-9, 10]; count] } else { vec![] },
+            }
+        };
+        layers.iter().map(of).collect()
+    }
+
+    /// One layer of each kind.
+    fn kinds() -> [(u16, CellHeader); 3] {
+        [(5, general()), (3, LIF), (4, PAPER)]
     }
 
     fn small() -> AlignedBytes {
-        write_model(&header(&[5, 4]), &blocks(6, &[5, 4])).unwrap()
+        write_model(&header(&kinds()), &blocks(6, &kinds())).unwrap()
     }
 
     #[test]
     fn bytes_are_as_the_format_says() {
         let file = small();
         assert_eq!(file[..4], *b"SPKL");
-        assert_eq!(file[4..6], [1, 0]);
+        assert_eq!(file[4..6], [2, 0]);
         let header_length = usize::from(u16::from_le_bytes([file[6], file[7]]));
         assert_eq!(u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize, file.len());
-        // width 3, height 2, channels 1, classes 2, steps 20, rate: gain 16384 as a varint, seed 9
-        assert_eq!(file[16..26], [3, 2, 1, 2, 20, 0, 0x80, 0x80, 0x01, 9]);
+        // width 3, height 2, channels 1, classes 2, 4 + 20 + 5 steps, rate: gain 16384 as a varint, seed 9
+        assert_eq!(file[16..28], [3, 2, 1, 2, 4, 20, 5, 0, 0x80, 0x80, 0x01, 9]);
+        // excite 2^14 and inhibit -1638, zigzag; then 3 layers, the first of 5 neurons, 8 bits, SRC
+        let excite = [0x80, 0x80, 0x02];
+        let layers = 16 + file[16..].windows(3).position(|bytes| bytes == excite).unwrap() + 5;
+        assert_eq!(file[layers..layers + 4], [3, 5, 8, 0]);
+        // z = 2^13, zigzag; gate previous, binary spikes, initial states; 3 neurons, 8 bits, LIF of loss 2^28
+        let lif = [0x80, 0x80, 0x01, 1, 1, 1, 3, 8, 1, 0x80, 0x80, 0x80, 0x80, 0x02, 4, 8, 0];
+        assert!(file[layers..16 + header_length].windows(lif.len()).any(|bytes| bytes == lif));
         let weights = (16 + header_length).next_multiple_of(16);
         assert_eq!(file[weights..weights + 3], [-127i8 as u8, (37 - 127i8) as u8, (74 - 127i8) as u8]);
-        // 6 rows of 8 bytes, 5 neurons of 8 bytes in 48, 5 rows of 4 in 32, 4 neurons
-        assert_eq!(file.len(), weights + 48 + 48 + 32 + 32);
+        // 6 rows of 8 bytes, 5 neurons of 8 bytes in 48, 5 initial states of 4 in 32
+        let initial = weights + 48 + 48;
+        assert_eq!(file[initial..initial + 4], [0xF7, 0xFF, 10, 0]);
+        // 5 rows of 4 bytes in 32, 3 neurons in 32, 3 rows of 4 in 16, 4 neurons
+        assert_eq!(file.len(), initial + 32 + (32 + 32) + (16 + 32));
     }
 
     #[test]
     fn what_was_written_is_read() {
         let file = small();
         let opened = ModelFile::open(&file).unwrap();
-        assert_eq!(opened.header().unwrap(), header(&[5, 4]));
-        assert_eq!(opened.model().need().neurons, 9);
+        assert_eq!(opened.header().unwrap(), header(&kinds()));
+        let need = opened.model().need();
+        assert_eq!((need.neurons, need.potentials), (12, 9));
+        assert_eq!(opened.model().steps(), 29);
+        assert_eq!(
+            (opened.input().blank_before, opened.input().steps, opened.input().blank_after),
+            (4, 20, 5)
+        );
         assert_eq!(opened.id().to_le_bytes(), file[12..16]);
-        let row = opened.model().layers()[0].synapses().row(1).unwrap();
-        assert_eq!(row, &blocks(6, &[5, 4])[0].weights[8..13]);
+        let [Layer::Src(first), Layer::Lif(second), Layer::Src(third)] = opened.model().layers() else {
+            panic!("other cells")
+        };
+        assert_eq!(first.synapses().row(1).unwrap(), &blocks(6, &kinds())[0].weights[8..13]);
+        assert_eq!(CellHeader::of_src(*first.constants(), true), general());
+        assert_eq!(first.initial(), [[-9, 10]; 5]);
+        assert_eq!((second.neurons(), second.loss().to_bits()), (&[[100 << 8, -5]; 3][..], 1 << 28));
+        assert_eq!(CellHeader::of_src(*third.constants(), false), PAPER);
+        assert!(third.initial().is_empty());
+    }
+
+    #[test]
+    fn inputs_that_boards_do_not_encode() {
+        let encoder = |encoder| {
+            let mut header = header(&kinds());
+            header.outline.encoder = encoder;
+            let file = write_model(&header, &blocks(6, &kinds())).unwrap();
+            (ModelFile::open(&file).unwrap().input().encoder, encoder.is_on_boards())
+        };
+        assert_eq!(encoder(EncoderHeader::Events {}), (None, false));
+        assert!(matches!(encoder(EncoderHeader::LatencyLog {}), (Some(_), false)), "the host knows it");
+        assert!(matches!(encoder(EncoderHeader::Latency {}), (Some(_), true)));
     }
 
     #[test]
@@ -214,25 +280,40 @@ mod tests {
         assert!(ModelFile::open(&file).is_ok());
     }
 
+    fn with_crc(change: impl Fn(&mut AlignedBytes)) -> Result<(), FileError> {
+        let mut file = small();
+        change(&mut file);
+        let crc = crc::of_file(&file);
+        file[12..16].copy_from_slice(&crc.to_le_bytes());
+        ModelFile::open(&file).map(|_| ())
+    }
+
+    /// A flipped bit that the CRC was made for changes a value or is refused, and nothing panics.
+    #[test]
+    fn flipped_bits_with_a_right_crc_do_no_harm() {
+        let mut refused = 0;
+        for bit in 0..small().len() * 8 {
+            refused += usize::from(with_crc(|file| file[bit / 8] ^= 1 << (bit % 8)).is_err());
+        }
+        assert!(refused > 300, "{refused}");
+    }
+
     #[test]
     fn errors_have_their_names() {
-        let with_crc = |change: &dyn Fn(&mut AlignedBytes)| {
-            let mut file = small();
-            change(&mut file);
-            let crc = crc::of_file(&file);
-            file[12..16].copy_from_slice(&crc.to_le_bytes());
-            ModelFile::open(&file).unwrap_err()
-        };
-        assert_eq!(with_crc(&|f| f[0] = b'X'), FileError::Magic);
-        assert_eq!(with_crc(&|f| f[4] = 2), FileError::Version(2));
-        assert_eq!(with_crc(&|f| f[6] -= 1), FileError::Header);
-        assert_eq!(with_crc(&|f| f[8] ^= 1), FileError::Length);
+        let error = |change: &dyn Fn(&mut AlignedBytes)| with_crc(change).unwrap_err();
+        assert_eq!(error(&|f| f[0] = b'X'), FileError::Magic);
+        assert_eq!(error(&|f| f[4] = 1), FileError::Version(1));
+        assert_eq!(error(&|f| f[4] = 3), FileError::Version(3));
+        assert_eq!(error(&|f| f[6] -= 1), FileError::Header);
+        assert_eq!(error(&|f| f[8] ^= 1), FileError::Length);
         let mut damaged = small();
         damaged[40] ^= 1;
         assert_eq!(ModelFile::open(&damaged).unwrap_err(), FileError::Crc);
         let file = small();
         let off = AlignedBytes::from_slice(&[&[0; 8], &file[..]].concat());
         assert_eq!(ModelFile::open(&off[8..]).unwrap_err(), FileError::Misaligned);
+        let words = std::format!("{}", FileError::Version(1));
+        assert!(words.contains("version 1") && words.contains("export it again"), "{words}");
     }
 
     #[test]
@@ -241,22 +322,38 @@ mod tests {
             Err(WriteError::Model(error)) => error,
             other => panic!("{other:?}"),
         };
-        let good = blocks(6, &[5, 4]);
-        let mut lowest = good.clone();
-        lowest[0].weights[0] = -128;
-        assert_eq!(refused(&header(&[5, 4]), &lowest), FileError::Range);
-        let mut negative = good.clone();
-        negative[1].neurons[0][0] = -1;
-        assert_eq!(refused(&header(&[5, 4]), &negative), FileError::Range);
-        assert_eq!(refused(&header(&[5, 4]), &good[..1]), FileError::Blocks);
-        assert_eq!(refused(&header(&[5]), &good), FileError::Blocks);
+        let layers = kinds();
+        let good = blocks(6, &layers);
+        let changed = |change: &dyn Fn(&mut Vec<LayerBlocks>)| {
+            let mut blocks = good.clone();
+            change(&mut blocks);
+            refused(&header(&layers), &blocks)
+        };
+        assert_eq!(changed(&|blocks| blocks[0].weights[0] = -128), FileError::Range);
+        assert_eq!(changed(&|blocks| blocks[2].neurons[0][0] = -1), FileError::Range);
+        assert_eq!(changed(&|blocks| blocks[1].neurons[0][0] = (1 << 27) - 1), FileError::Range);
+        assert_eq!(changed(&|blocks| blocks[1].neurons[2][1] = -(1 << 27)), FileError::Range);
+        assert_eq!(changed(&|blocks| blocks[0].initial[4][1] = i16::MIN), FileError::Range);
+        assert_eq!(changed(&|blocks| blocks[2].initial = vec![[0; 2]; 4]), FileError::Blocks);
+        assert_eq!(changed(&|blocks| blocks.truncate(2)), FileError::Blocks);
+        assert_eq!(refused(&header(&layers[..2]), &good), FileError::Blocks);
         // 5 neurons do not divide between 2 classes
-        assert_eq!(refused(&header(&[5]), &good[..1]), FileError::Range);
-        let mut narrow = header(&[5, 4]);
+        assert_eq!(refused(&header(&layers[..1]), &good[..1]), FileError::Range);
+        let of_cell = |cell| refused(&header(&[(4, cell)]), &blocks(6, &[(4, cell)]));
+        assert_eq!(of_cell(CellHeader::Lif { loss: 0 }), FileError::Range);
+        let z = Gate::from_bits(Gate::ONE.to_bits() + 1);
+        assert_eq!(of_cell(CellHeader::of_src(SrcConstants { z, ..CONSTANTS }, false)), FileError::Range);
+        let mut narrow = header(&layers);
         narrow.layers[1].bits = 4;
         assert_eq!(refused(&narrow, &good), FileError::Bits(4));
-        assert_eq!(refused(&Header { steps: 0, ..header(&[5, 4]) }, &good), FileError::Range);
+        let of_outline = |change: &dyn Fn(&mut Outline)| {
+            let mut header = header(&layers);
+            change(&mut header.outline);
+            refused(&header, &good)
+        };
+        assert_eq!(of_outline(&|outline| outline.steps = 0), FileError::Range);
+        assert_eq!(of_outline(&|outline| outline.blank_after = 65_512), FileError::Range);
         let encoder = EncoderHeader::Rate { gain: (1 << 16) + 1, seed: 0 };
-        assert_eq!(refused(&Header { encoder, ..header(&[5, 4]) }, &good), FileError::Range);
+        assert_eq!(of_outline(&|outline| outline.encoder = encoder), FileError::Range);
     }
 }

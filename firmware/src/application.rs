@@ -188,17 +188,17 @@ impl Answerer<'_, '_> {
         spiking: &mut VecView<u16>,
         board: &impl Board,
     ) -> Result<Inferred, LinkError> {
+        let encoder = file.input().encoder.ok_or(LinkError::NoEncoder)?;
         if pixels.len() != usize::from(self.network.model().inputs()) {
             return Err(LinkError::PixelCount);
         }
         self.train = None;
         self.network.reset();
-        let encoder = file.encoder();
         let (mut ticks, mut ticks_encoding) = (0u32, 0u32);
         let steps = self.network.model().steps();
         for t in 0..steps {
             let start = board.ticks();
-            encoder.step(stream, t, pixels, spiking);
+            file.input().step(&encoder, stream, t, pixels, spiking);
             let encoded = board.ticks();
             self.network.step(spiking);
             ticks = ticks.wrapping_add(board.ticks().wrapping_sub(encoded));

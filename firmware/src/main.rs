@@ -22,7 +22,7 @@ pub struct Aligned<T>(T);
 fn main() -> ! {
     // cortex-m-rt makes local statics of an entry point exclusive references.
     static mut FILE: MaybeUninit<ModelFile<'static>> = MaybeUninit::uninit();
-    static mut MEMORY: Memory<NEURONS, WIDEST, CLASSES> = Memory::new();
+    static mut MEMORY: Memory<NEURONS, POTENTIALS, WIDEST, CLASSES> = Memory::new();
     static mut REQUEST: [u8; link::REQUEST] = [0; link::REQUEST];
     static mut REPLY: [u8; link::REPLY + 1] = [0; link::REPLY + 1];
     static mut SPIKING: heapless::Vec<u16, INPUTS> = heapless::Vec::new();

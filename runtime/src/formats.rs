@@ -10,7 +10,7 @@
 //! | [`Coefficient`] | Q5.11 | ±16 | 1 |
 //! | [`Gate`] | Q17.15 | 0 to 1 | 1 |
 //! | [`Loss`] | Q1.31 | above 0, to 1 | share lost per timestep |
-//! | [`crate::SpikeValue`] | Q0.8 | 1/256 to 255/256 | 1 |
+//! | [`crate::SpikeValue`] | Q8.8 | 1/256 to 1 | 1 |
 //! | [`Score`] | Q18.14 | ±2^17 | 1 |
 //!
 //! Weights have a scale of their own for each output neuron, so the integrated current i of Eq. 3a is kept in

@@ -6,6 +6,8 @@ extern crate std;
 
 pub mod encode;
 pub mod formats;
+mod layer;
+mod lif_layer;
 mod model;
 mod network;
 mod readout;
@@ -16,11 +18,15 @@ mod src_layer;
 mod synapses;
 mod tanh;
 
+pub use layer::{Layer, LayerStates};
+pub use lif_layer::{LifLayer, LifLayerError, LifNeuron};
 pub use model::{Model, ModelError, Need};
 pub use network::{Memory, MemoryError, MemoryView, Network};
 pub use readout::{Readout, ReadoutError};
 pub use spikes::{InputSpikes, LayerSpikes, Spike, SpikeValue};
-pub use src_layer::{NeuronConstants, Potentials, SrcConstants, SrcLayer, SrcLayerError, SrcStates};
+pub use src_layer::{
+    GatedBy, InitialState, NeuronConstants, Potentials, SpikeKind, SrcConstants, SrcLayer, SrcLayerError,
+};
 pub use synapses::{Synapses, SynapsesError};
 pub use tanh::tanh;
 

@@ -1,13 +1,13 @@
 //! A model: layers and readout, as they lie in flash. What changes while it runs is in [`crate::Memory`].
 
+use crate::layer::Layer;
 use crate::readout::Readout;
-use crate::src_layer::SrcLayer;
 use crate::{MAX_LAYERS, MAX_WIDTH};
 
 /// A checked network without state.
 #[derive(Clone, Debug)]
 pub struct Model<'m> {
-    layers: heapless::Vec<SrcLayer<'m>, MAX_LAYERS>,
+    layers: heapless::Vec<Layer<'m>, MAX_LAYERS>,
     readout: Readout,
     steps: u16,
 }
@@ -35,6 +35,8 @@ pub struct Need {
     pub layers: usize,
     /// Neurons of all layers together.
     pub neurons: usize,
+    /// Those of them that are SRC.
+    pub potentials: usize,
     /// Neurons of the widest layer.
     pub widest: usize,
     /// Number of classes.
@@ -42,12 +44,12 @@ pub struct Need {
 }
 
 impl<'m> Model<'m> {
-    /// A model of `layers`, bottom to top, a readout, and the number of timesteps it was trained for.
+    /// A model of `layers`, bottom to top, a readout, and the number of timesteps of a whole sequence.
     ///
     /// # Errors
     /// [`ModelError`] if the parts do not fit together.
     pub fn new(
-        layers: heapless::Vec<SrcLayer<'m>, MAX_LAYERS>,
+        layers: heapless::Vec<Layer<'m>, MAX_LAYERS>,
         readout: Readout,
         steps: u16,
     ) -> Result<Self, ModelError> {
@@ -67,7 +69,7 @@ impl<'m> Model<'m> {
     }
 
     /// The layers, bottom to top.
-    pub fn layers(&self) -> &[SrcLayer<'m>] {
+    pub fn layers(&self) -> &[Layer<'m>] {
         &self.layers
     }
 
@@ -88,11 +90,12 @@ impl<'m> Model<'m> {
 
     /// What the model needs of the memory it runs in.
     pub fn need(&self) -> Need {
-        let widths = || self.layers.iter().map(|layer| usize::from(layer.synapses().neurons()));
+        let widths = || self.layers.iter().map(Layer::neurons);
         Need {
             inputs: usize::from(self.inputs()),
             layers: self.layers.len(),
             neurons: widths().sum(),
+            potentials: self.layers.iter().map(Layer::potentials).sum(),
             widest: widths().max().unwrap_or(0),
             classes: usize::from(self.readout.classes()),
         }
@@ -100,10 +103,10 @@ impl<'m> Model<'m> {
 }
 
 impl Need {
-    /// RAM in bytes of a [`crate::Memory`] of this size on a 32-bit core: 8 per neuron, 4 per neuron of the
-    /// widest layer, 8 per class, and a word for the spike list's length.
+    /// RAM in bytes of a [`crate::Memory`] of this size on a 32-bit core: 4 per neuron, 4 more per neuron of SRC,
+    /// 4 per neuron of the widest layer, 8 per class, and a word for the spike list's length.
     pub const fn ram(&self) -> usize {
-        8 * self.neurons + 4 * self.widest + 8 * self.classes + 4
+        4 * (self.neurons + self.potentials + self.widest) + 8 * self.classes + 4
     }
 
     /// True if the widths are within what any network may have.

@@ -2,16 +2,17 @@
 
 use crate::MAX_LAYERS;
 use crate::formats::{Current, Score};
+use crate::layer::{Layer, LayerStates};
 use crate::model::Model;
 use crate::spikes::{LayerSpikes, Spike};
-use crate::src_layer::{Potentials, SrcStates};
+use crate::src_layer::Potentials;
 
-/// Memory for a network of up to `NEURONS` neurons in all layers together, `WIDEST` in its widest layer, and
+/// Memory for a network of up to `NEURONS` neurons in all layers together, `POTENTIALS` of them SRC, `WIDEST` in its widest layer, and
 /// `CLASSES` classes; [`Model::need`] tells these sizes. Meant for a `static`.
 #[derive(Debug)]
-pub struct Memory<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> {
+pub struct Memory<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const CLASSES: usize> {
     currents: [Current; NEURONS],
-    potentials: [Potentials; NEURONS],
+    potentials: [Potentials; POTENTIALS],
     spikes: heapless::Vec<Spike, WIDEST>,
     scores: [Score; CLASSES],
     sums: [u32; CLASSES],
@@ -20,9 +21,9 @@ pub struct Memory<const NEURONS: usize, const WIDEST: usize, const CLASSES: usiz
 /// A network's memory, whatever its size.
 #[derive(Debug)]
 pub struct MemoryView<'a> {
-    /// α i per neuron, layer after layer.
+    /// α i of SRC or α_V V of LIF per neuron, layer after layer.
     pub currents: &'a mut [Current],
-    /// h and h_s per neuron.
+    /// h and h_s per neuron of SRC, layer after layer.
     pub potentials: &'a mut [Potentials],
     /// Spikes of the layer at hand.
     pub spikes: &'a mut LayerSpikes,
@@ -45,12 +46,14 @@ pub struct Network<'m, 'a> {
     spike_counts: [u32; MAX_LAYERS],
 }
 
-impl<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> Memory<NEURONS, WIDEST, CLASSES> {
+impl<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const CLASSES: usize>
+    Memory<NEURONS, POTENTIALS, WIDEST, CLASSES>
+{
     /// Memory of a network at rest.
     pub const fn new() -> Self {
         Self {
             currents: [Current::ZERO; NEURONS],
-            potentials: [Potentials::REST; NEURONS],
+            potentials: [Potentials::REST; POTENTIALS],
             spikes: heapless::Vec::new(),
             scores: [Score::ZERO; CLASSES],
             sums: [0; CLASSES],
@@ -69,8 +72,8 @@ impl<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> Memory<NEU
     }
 }
 
-impl<const NEURONS: usize, const WIDEST: usize, const CLASSES: usize> Default
-    for Memory<NEURONS, WIDEST, CLASSES>
+impl<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const CLASSES: usize> Default
+    for Memory<NEURONS, POTENTIALS, WIDEST, CLASSES>
 {
     fn default() -> Self {
         Self::new()
@@ -90,7 +93,7 @@ impl<'m, 'a> Network<'m, 'a> {
         }
         let memory = MemoryView {
             currents: currents.get_mut(..need.neurons).ok_or(MemoryError)?,
-            potentials: potentials.get_mut(..need.neurons).ok_or(MemoryError)?,
+            potentials: potentials.get_mut(..need.potentials).ok_or(MemoryError)?,
             spikes,
             scores: scores.get_mut(..need.classes).ok_or(MemoryError)?,
             sums: sums.get_mut(..need.classes).ok_or(MemoryError)?,
@@ -105,10 +108,13 @@ impl<'m, 'a> Network<'m, 'a> {
         self.model
     }
 
-    /// Puts every state, score and count back to 0, as before the first timestep.
+    /// Puts every state back to its initial value, and scores and counts to 0, as before the first timestep.
     pub fn reset(&mut self) {
-        self.memory.currents.fill(Current::ZERO);
-        self.memory.potentials.fill(Potentials::REST);
+        for index in 0..self.model.layers().len() {
+            if let Some((layer, mut states, _)) = self.layer(index) {
+                layer.reset(&mut states);
+            }
+        }
         self.memory.scores.fill(Score::ZERO);
         self.memory.spikes.clear();
         self.spike_counts = [0; MAX_LAYERS];
@@ -116,7 +122,8 @@ impl<'m, 'a> Network<'m, 'a> {
 
     /// Advances the network by one timestep in which the inputs in `spiking` spike.
     ///
-    /// Each index should be below [`Model::inputs`] and appear once, in any order; others add nothing.
+    /// Each index should be below [`Model::inputs`], in any order; others add nothing. One that is listed
+    /// twice counts as 2. What is behind the first [`crate::MAX_WIDTH`] of the list is ignored.
     pub fn step(&mut self, spiking: &[u16]) {
         self.step_observed(spiking, |_, _| {});
     }
@@ -199,15 +206,14 @@ impl<'m, 'a> Network<'m, 'a> {
     }
 
     /// A layer, the states of its neurons, and the spike list.
-    fn layer(&mut self, index: usize) -> Option<(&'m crate::SrcLayer<'m>, SrcStates<'_>, &mut LayerSpikes)> {
+    fn layer(&mut self, index: usize) -> Option<(&'m Layer<'m>, LayerStates<'_>, &mut LayerSpikes)> {
         let layers = self.model.layers();
-        let width = |layer: &crate::SrcLayer<'_>| usize::from(layer.synapses().neurons());
-        let layer = layers.get(index)?;
-        let start: usize = layers.get(..index)?.iter().map(width).sum();
-        let range = start..start + width(layer);
-        let states = SrcStates {
-            currents: self.memory.currents.get_mut(range.clone())?,
-            potentials: self.memory.potentials.get_mut(range)?,
+        let (layer, below) = (layers.get(index)?, layers.get(..index)?);
+        let first: usize = below.iter().map(Layer::neurons).sum();
+        let potential: usize = below.iter().map(Layer::potentials).sum();
+        let states = LayerStates {
+            currents: self.memory.currents.get_mut(first..first + layer.neurons())?,
+            potentials: self.memory.potentials.get_mut(potential..potential + layer.potentials())?,
         };
         Some((layer, states, self.memory.spikes))
     }

@@ -75,7 +75,7 @@ impl Readout {
         sums.fill(0);
         let mut all = 0u32;
         for spike in spikes {
-            // At most 2^16 spikes of at most 255.
+            // At most 2^14 spikes of at most 256.
             let value = u32::from(spike.value().to_bits());
             all += value;
             let class = spike.neuron.checked_div(self.neurons_per_class).unwrap_or(0);
@@ -110,8 +110,8 @@ mod tests {
         let readout = paper(6, 3);
         let (mut scores, mut sums, mut twin) = ([Score::ZERO; 3], [0; 3], [0.0f64; 3]);
         for t in 0..1000u32 {
-            let value = SpikeValue::from_bits((t % 255 + 1) as u8);
-            let spikes = [Spike::new((t % 6) as u16, value), Spike::new((t * t % 6) as u16, SpikeValue::MAX)];
+            let value = SpikeValue::from_bits((t % 256 + 1) as u16);
+            let spikes = [Spike::new((t % 6) as u16, value), Spike::binary((t * t % 6) as u16)];
             readout.update(&spikes, &mut sums, &mut scores);
             for (class, v) in twin.iter_mut().enumerate() {
                 *v *= 0.99;
@@ -132,7 +132,7 @@ mod tests {
         let readout = Readout::new(1, 1, Loss::DELTA, Score::MAX, Score::ZERO).unwrap();
         let mut scores = [Score::ZERO];
         for _ in 0..10 {
-            readout.update(&[Spike::new(0, SpikeValue::MAX)], &mut [0], &mut scores);
+            readout.update(&[Spike::binary(0)], &mut [0], &mut scores);
         }
         assert_eq!(scores[0].to_bits(), (1 << 30) - 1);
     }

@@ -15,7 +15,7 @@
 //! # Range
 //!
 //! A weight times a spike is at most 127 * 256 in magnitude (|w| <= 127 is checked when a model is opened), a
-//! layer has at most [`crate::MAX_WIDTH`] inputs, and currents enter within ±2^27: no sum leaves ±2^30.
+//! timestep adds at most [`crate::MAX_WIDTH`] spikes, and currents enter within ±2^27: no sum leaves ±2^30.
 
 use crate::MAX_WIDTH;
 use crate::formats::Current;
@@ -83,17 +83,18 @@ impl<'m> Synapses<'m> {
 
     /// Adds the weights of each spiking input to the currents, one per neuron.
     ///
-    /// Inputs that do not exist add nothing, and neither do spikes behind the first `inputs()` of the list.
+    /// An input that is listed twice adds its weights twice. Inputs that do not exist add nothing, and neither do
+    /// spikes behind the first [`MAX_WIDTH`] of the list: so many always fit, whichever inputs they are of.
     pub fn add(&self, spiking: &[u16], currents: &mut [Current]) {
-        let spiking = spiking.get(..usize::from(self.inputs)).unwrap_or(spiking);
+        let spiking = spiking.get(..MAX_WIDTH).unwrap_or(spiking);
         self.add_rows(spiking.iter().map(|&input| (input, ONE)), currents);
     }
 
     /// Adds the weights of each graded spike, times its value, to the currents, one per neuron.
     ///
-    /// Spikes of inputs that do not exist add nothing, nor do those behind the first `inputs()` of the list.
+    /// Spikes of inputs that do not exist add nothing, nor do those behind the first [`MAX_WIDTH`] of the list.
     pub fn add_graded(&self, spikes: &[Spike], currents: &mut [Current]) {
-        let spikes = spikes.get(..usize::from(self.inputs)).unwrap_or(spikes);
+        let spikes = spikes.get(..MAX_WIDTH).unwrap_or(spikes);
         self.add_rows(spikes.iter().map(|s| (s.neuron, i32::from(s.value().to_bits()))), currents);
     }
 
@@ -168,7 +169,7 @@ mod tests {
 
                 let events: Vec<_> = spiking.iter().map(|&i| (i, 1 + i32::from(i) * 6)).collect();
                 let spikes: Vec<_> =
-                    events.iter().map(|&(i, v)| Spike::new(i, SpikeValue::from_bits(v as u8))).collect();
+                    events.iter().map(|&(i, v)| Spike::new(i, SpikeValue::from_bits(v as u16))).collect();
                 let mut currents = vec![Current::ZERO; usize::from(neurons)];
                 synapses.add_graded(&spikes, &mut currents);
                 let bits: Vec<i32> = currents.iter().map(|c| c.to_bits()).collect();
@@ -184,11 +185,22 @@ mod tests {
         let mut currents = [Current::ZERO; 5];
         synapses.add(&[4, 5, u16::MAX], &mut currents);
         assert_eq!(currents, [Current::ZERO; 5]);
-        // Five spikes of four inputs: the fifth is behind the end.
-        let mut four = [Current::ZERO; 5];
-        synapses.add(&[0, 0, 0, 0], &mut four);
-        synapses.add(&[0, 0, 0, 0, 3], &mut currents);
-        assert_eq!(currents, four);
+        // One spike more than a timestep may have: the last is ignored.
+        let most = [0u16; MAX_WIDTH];
+        let mut full = [Current::ZERO; 5];
+        synapses.add(&most, &mut full);
+        synapses.add(&[&most[..], &[3]].concat(), &mut currents);
+        assert_eq!(currents, full);
+    }
+
+    #[test]
+    fn inputs_listed_twice_count_twice() {
+        let block = block(6, 5);
+        let synapses = Synapses::new(&block, 6, 5).unwrap();
+        let mut currents = [Current::ZERO; 5];
+        synapses.add(&[1, 1, 2, 2, 2, 5], &mut currents);
+        let expected = plain(&block, 5, &[(1, 512), (2, 768), (5, 256)]);
+        assert_eq!(currents.map(Current::to_bits)[..], expected);
     }
 
     #[test]
@@ -196,6 +208,7 @@ mod tests {
         let inputs = MAX_WIDTH as u16;
         let block = vec![-127i8; usize::from(inputs) * 4];
         let synapses = Synapses::new(&block, inputs, 1).unwrap();
+        // Each input once is as much as one input as often.
         let all: Vec<u16> = (0..inputs).collect();
         let mut currents = [Current::from_bits(-(1 << 27))];
         synapses.add(&all, &mut currents);

@@ -5,18 +5,41 @@ use spikelet::data::{self, Dataset, DatasetName};
 use spikelet::deploy::{self, Measured};
 use spikelet::device::{self, Board, Client, Firmware, FirmwareOptions, Qemu};
 use spikelet::train;
-use spikelet_export::quantise::{FloatCell, FloatLayer, quantise};
-use spikelet_export::{
-    AlignedBytes, EncoderHeader, Header, LayerHeader, Provenance, ReadoutHeader, write_model,
-};
+use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, quantise};
+use spikelet_export::{AlignedBytes, EncoderHeader, Header, Outline, Provenance, ReadoutHeader, write_model};
 use spikelet_runtime::encode::Gain;
 use spikelet_runtime::formats::{Loss, Score};
+use spikelet_runtime::{GatedBy, SpikeKind};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// The paper's cell.
-pub const CELL: FloatCell = FloatCell { alpha: 0.9, rho: 3.0, r: 2.0, r_s: -7.0, z_s_hyp: 0.9, z_s_dep: 0.0 };
+/// The cells of a random model.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RandomCells {
+    /// SRC; random initial states if the flag says so.
+    Src(FloatSrc, bool),
+    /// LIF.
+    Lif(FloatLif),
+}
+
+/// The paper's cells.
+pub const PAPER: RandomCells = RandomCells::Src(FloatSrc::PAPER, false);
+
+/// SRC with everything switched on that the paper's experiments leave off.
+pub const GENERAL: RandomCells = RandomCells::Src(
+    FloatSrc {
+        z: 0.2,
+        z_s_dep: 0.1,
+        gated_by: GatedBy::Previous,
+        spikes: SpikeKind::Binary,
+        ..FloatSrc::PAPER
+    },
+    true,
+);
+
+/// The paper's baseline.
+pub const LIF: RandomCells = RandomCells::Lif(FloatLif { leak: 0.9, threshold: 1.0, rest: -0.125 });
 
 /// Random numbers for tests: a counter through the finaliser of splitmix64.
 #[derive(Clone, Debug)]
@@ -42,9 +65,20 @@ impl Noise {
     }
 }
 
-/// A rate-coded model of random weights, strong enough that every layer spikes: `widths` are the inputs, which must be
+/// A model of random weights, strong enough that every layer spikes: `widths` are the inputs, which must be
 /// a square number, and the neurons of each layer.
 pub fn random_model(widths: &[u16], steps: u16, encoder: EncoderHeader, seed: u64) -> AlignedBytes {
+    random_model_of(PAPER, widths, [0, steps, 0], encoder, seed)
+}
+
+/// The same of other cells, and with blank timesteps before and behind those in which the input is shown.
+pub fn random_model_of(
+    cells: RandomCells,
+    widths: &[u16],
+    [blank_before, steps, blank_after]: [u16; 3],
+    encoder: EncoderHeader,
+    seed: u64,
+) -> AlignedBytes {
     let mut noise = Noise(seed);
     let side = widths[0].isqrt();
     assert_eq!(side * side, widths[0], "the input is a square image");
@@ -52,26 +86,48 @@ pub fn random_model(widths: &[u16], steps: u16, encoder: EncoderHeader, seed: u6
     let mut blocks = Vec::new();
     for pair in widths.windows(2) {
         let (inputs, neurons) = (usize::from(pair[0]), usize::from(pair[1]));
-        let most = 24.0 / (inputs as f64).sqrt();
+        // Spikes of LIF last one timestep, and its threshold is 1.
+        let strength = if matches!(cells, RandomCells::Lif(_)) { 3.0 } else { 24.0 };
+        let most = strength / (inputs as f64).sqrt();
         let weight: Vec<f32> =
             (0..inputs * neurons).map(|_| noise.within(-0.6 * most, most) as f32).collect();
-        let bias: Vec<f32> = (0..neurons).map(|_| noise.within(-6.5, -4.0) as f32).collect();
-        let layer = quantise(&FloatLayer { weight: &weight, bias: &bias, cell: CELL }).unwrap();
-        layers.push(LayerHeader { neurons: layer.neurons, bits: 8, cell: layer.constants.into() });
+        let mut numbers =
+            |least, most| -> Vec<f32> { (0..neurons).map(|_| noise.within(least, most) as f32).collect() };
+        let bias = numbers(-6.5, -4.0);
+        let states;
+        let cell = match cells {
+            RandomCells::Lif(constants) => FloatCell::Lif(constants),
+            RandomCells::Src(constants, starts_elsewhere) => {
+                let initial = if starts_elsewhere {
+                    states = (numbers(-0.99, 0.99), numbers(-0.99, 0.99));
+                    Some((&states.0[..], &states.1[..]))
+                } else {
+                    None
+                };
+                FloatCell::Src { constants, bias: &bias, initial }
+            }
+        };
+        let layer = quantise(&FloatLayer { weight: &weight, neurons, cell }).unwrap();
+        layers.push(layer.header);
         blocks.push(layer.blocks);
     }
-    let header = Header {
+    let outline = Outline {
         width: side,
         height: side,
         channels: 1,
         classes: 10,
+        blank_before,
         steps,
+        blank_after,
         encoder,
         readout: ReadoutHeader {
             loss: Loss::from_num(0.01).to_bits(),
             excite: Score::ONE.to_bits(),
             inhibit: Score::from_num(-0.1).to_bits(),
         },
+    };
+    let header = Header {
+        outline,
         layers: layers.into_iter().collect(),
         provenance: Provenance { data: "random", tool: "spikelet-tests", ..Default::default() },
     };
@@ -100,14 +156,21 @@ pub fn load(name: DatasetName) -> Option<Dataset> {
 
 /// A network trained for a moment on a few thousand images, quantised: good enough that its spikes mean something.
 pub fn trained_model(data: &Dataset, layers: &[usize], steps: usize, samples: usize) -> AlignedBytes {
-    let config = Config {
-        dataset: data.name.clone(),
-        layers: layers.to_vec(),
-        steps,
-        epochs: 1,
-        train_samples: Some(samples),
-        ..Config::default()
-    };
+    trained_model_of(
+        data,
+        &Config {
+            layers: layers.to_vec(),
+            steps,
+            epochs: 1,
+            train_samples: Some(samples),
+            ..Config::default()
+        },
+    )
+}
+
+/// The same with any settings.
+pub fn trained_model_of(data: &Dataset, config: &Config) -> AlignedBytes {
+    let config = Config { dataset: data.name.clone(), ..config.clone() };
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("run");
     train::train(&config, data, &out, false).unwrap();

@@ -1,11 +1,13 @@
 //! The board under QEMU: greeting, bad frames, costs, failing on faults.
 
 use spikelet::data::{Images, Samples};
-use spikelet::device::{InputKind, Qemu, measure, run_samples};
+use spikelet::device::{ClientError, InputKind, Qemu, measure, run_samples};
 use spikelet::simulate::simulate;
 use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
-use spikelet_tests::{BOARD, Noise, boot, firmware, random_model, rate};
+use spikelet_tests::{
+    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, firmware, random_model, random_model_of, rate,
+};
 
 fn images(side: usize, count: usize, seed: u64) -> Samples {
     let mut noise = Noise(seed);
@@ -17,14 +19,16 @@ fn images(side: usize, count: usize, seed: u64) -> Samples {
 
 #[test]
 fn networks_of_any_shape_and_coding_are_equal_to_the_host() {
-    let cases: [(&[u16], u16, EncoderHeader); 4] = [
-        (&[1, 10], 300, rate()),
-        (&[49, 33, 7, 20], 70, rate()),
-        (&[784, 130, 50], 60, EncoderHeader::Latency {}),
-        (&[100, 3, 5, 2, 9, 4, 6, 8, 10], 50, rate()),
+    let cases: [(RandomCells, &[u16], [u16; 3], EncoderHeader); 6] = [
+        (PAPER, &[1, 10], [0, 300, 0], rate()),
+        (PAPER, &[784, 130, 50], [0, 60, 0], EncoderHeader::Latency {}),
+        (PAPER, &[100, 3, 5, 2, 9, 4, 6, 8, 10], [0, 50, 0], rate()),
+        (LIF, &[49, 33, 7, 20], [0, 70, 9], rate()),
+        (GENERAL, &[49, 33, 7, 20], [6, 70, 5], rate()),
+        (GENERAL, &[144, 40, 30], [3, 150, 0], EncoderHeader::LatencyLog {}),
     ];
-    for (seed, (widths, steps, encoder)) in (1..).zip(cases) {
-        let model = random_model(widths, steps, encoder, seed);
+    for (seed, (cells, widths, steps, encoder)) in (1..).zip(cases) {
+        let model = random_model_of(cells, widths, steps, encoder, seed);
         let file = ModelFile::open(&model).unwrap();
         let images = images(usize::from(widths[0].isqrt()), 20, seed);
         let host = simulate(&file, &images, || {});
@@ -33,10 +37,17 @@ fn networks_of_any_shape_and_coding_are_equal_to_the_host() {
             "{widths:?} is silent"
         );
         let mut board = boot(&model);
-        for input in [InputKind::Pixels, InputKind::Spikes] {
+        let mut inputs = vec![InputKind::Spikes];
+        if encoder.is_on_boards() {
+            inputs.push(InputKind::Pixels);
+        } else {
+            let refused = board.client.infer_pixels(0, &vec![9; usize::from(widths[0])]).unwrap_err();
+            assert!(matches!(refused, ClientError::Refused(LinkError::NoEncoder)), "{refused}");
+        }
+        for input in inputs {
             let device = run_samples(&mut board.client, &file, &images, input, |_| {}).unwrap();
             for (device, host) in device.iter().zip(&host.inferences) {
-                assert_eq!(device.inference, *host, "{widths:?}, {input:?}");
+                assert_eq!(device.inference, *host, "{cells:?}, {widths:?}, {input:?}");
             }
         }
     }
@@ -79,8 +90,8 @@ fn bad_frames_get_an_error_and_the_next_good_one_works() {
     assert!(!board.qemu.log().is_empty(), "the firmware logs through semihosting");
 }
 
-/// The targets of the first kernels: 4.5 instructions per synaptic operation and 60 per neuron, 16 KiB of RAM with
-/// the stack, and 24 KiB of flash beside the weights. Instructions are exact, so this is no timed test.
+/// The targets: 4.5 instructions per synaptic operation and 60 per neuron, 16 KiB of RAM with the stack, 24 KiB of flash
+/// beside the weights. Instructions are exact, so this is no timed test.
 #[test]
 fn costs_are_as_promised() {
     let model = random_model(&[784, 512, 100], 200, rate(), 3);
@@ -91,6 +102,7 @@ fn costs_are_as_promised() {
     let images = images(28, 1, 4);
     run_samples(client, &file, &images, InputKind::Spikes, |_| {}).unwrap();
     let costs = measure(client, BOARD, &file, 25).unwrap();
+    eprintln!("{costs:?}, {} B of flash, {} B of variables", board.firmware.flash, board.firmware.ram);
     for layer in &costs.layers {
         assert!(layer.per_synaptic_operation <= 4.5, "{layer:?}");
         assert!(layer.per_neuron <= 60.0, "{layer:?}");

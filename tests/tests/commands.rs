@@ -3,7 +3,8 @@
 use predicates::prelude::*;
 use predicates::str::contains;
 use serde_json::Value;
-use spikelet_tests::{random_model, rate, spikelet};
+use spikelet_export::EncoderHeader;
+use spikelet_tests::{GENERAL, LIF, random_model, random_model_of, rate, spikelet};
 use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -81,6 +82,99 @@ fn train_export_eval_inspect_and_run_work_together() {
     assert_eq!((ran["samples"].as_u64(), ran["equal"].as_u64()), (Some(20), Some(20)));
     assert_eq!(ran["host_accuracy"], ran["device_accuracy"]);
     spikelet().args(["run", &model, "--samples", "3"]).assert().success().stdout(contains("3 of 3 samples"));
+}
+
+/// Trains a small network, and gives what `export` says of it and where its model is.
+fn export(folder: &Path, name: &str, settings: &[&str]) -> (Value, String) {
+    let run = folder.join(name).display().to_string();
+    let small = ["--layers", "784-60", "--steps", "30", "--epochs", "2", "--train-samples", "3000"];
+    spikelet().args(["train", "--out", &run]).args(small).args(settings).assert().success();
+    let model = folder.join(format!("{name}.spk")).display().to_string();
+    (json(&["export", &run, "--out", &model]), model)
+}
+
+fn agree(exported: &Value) {
+    let [float, fixed] = ["float_accuracy", "fixed_accuracy"].map(|key| exported[key].as_f64().unwrap());
+    assert!(float > 0.5, "float accuracy {float}");
+    assert!((float - fixed).abs() < 0.02, "{float} in float, {fixed} in fixed point");
+}
+
+#[test]
+fn lif_is_exported_inspected_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (exported, model) = export(folder.path(), "lif", &["--cell", "lif"]);
+    agree(&exported);
+    let layer = json(&["inspect", &model])["layers"][0].clone();
+    assert_eq!(layer["cell"], "LIF");
+    let [least, most] = ["threshold_least", "threshold_most"].map(|key| layer[key].as_f64().unwrap());
+    assert!(20.0 < least && least < most, "thresholds of {least} to {most} weight steps");
+    spikelet().args(["inspect", &model]).assert().success().stdout(contains("V_thresh"));
+    let ran = json(&["run", &model, "--samples", "20"]);
+    assert_eq!((ran["samples"].as_u64(), ran["equal"].as_u64()), (Some(20), Some(20)));
+}
+
+#[test]
+fn every_variant_of_src_is_exported_inspected_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let variant = ["--gate", "previous", "--z", "0.2", "--spikes", "binary", "--learn", "alpha,h0"];
+    let blanks = ["--blank-before", "4", "--blank-after", "3"];
+    let (exported, model) = export(folder.path(), "src", &[&variant[..], &blanks].concat());
+    agree(&exported);
+    let inspected = json(&["inspect", &model]);
+    let timesteps = ["blank_before", "steps", "blank_after"].map(|key| inspected[key].as_u64().unwrap());
+    assert_eq!(timesteps, [4, 30, 3]);
+    let layer = &inspected["layers"][0];
+    assert_eq!([&layer["cell"], &layer["gate"], &layer["spikes"]], ["SRC", "previous", "binary"]);
+    assert_eq!(layer["initial_states"], true);
+    assert!((layer["z"].as_f64().unwrap() - 0.2).abs() < 1e-4);
+    assert_ne!(layer["alpha"].as_f64().unwrap(), 0.9, "it was learnt");
+    spikelet().args(["inspect", &model]).assert().success().stdout(
+        contains("gate previous, binary spikes, own initial states").and(contains("4 blank, 30, 3 blank")),
+    );
+    for input in ["pixels", "spikes"] {
+        let ran = json(&["run", &model, "--samples", "20", "--input", input]);
+        assert_eq!((ran["samples"].as_u64(), ran["equal"].as_u64()), (Some(20), Some(20)), "{input}");
+    }
+}
+
+#[test]
+fn cells_that_do_not_spike_are_measured_but_not_exported() {
+    let folder = tempfile::tempdir().unwrap();
+    for cell in ["gru", "brc"] {
+        let run = folder.path().join(cell).display().to_string();
+        let small = ["--layers", "784-10", "--steps", "5", "--epochs", "1", "--train-samples", "200"];
+        spikelet().args(["train", "--out", &run, "--cell", cell]).args(small).assert().success();
+        let name = cell.to_uppercase();
+        refuses(&["export", &run], &[&name, "do not spike, so no device runs them", "spikelet eval"]);
+        assert!(!folder.path().join(cell).join("model.spk").exists());
+        let evaluated = json(&["eval", &run]);
+        assert_eq!(evaluated["results"].as_array().unwrap().len(), 1);
+        assert!(evaluated["only_float"].as_str().unwrap().contains("do not spike"));
+    }
+}
+
+#[test]
+fn models_that_do_not_fit_the_input_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path.display().to_string()
+    };
+    let log = EncoderHeader::LatencyLog {};
+    let log = write("log.spk", &random_model_of(LIF, &[784, 20], [0, 10, 0], log, 1));
+    refuses(
+        &["run", &log, "--dataset", "digits", "--input", "pixels"],
+        &["no encoder for this model's input", "--input pixels"],
+    );
+    let events = EncoderHeader::Events {};
+    let events = write("events.spk", &random_model_of(GENERAL, &[784, 20], [0, 10, 0], events, 1));
+    refuses(&["run", &events, "--dataset", "digits"], &["takes recordings of events", "holds images"]);
+    refuses(&["eval", &events, "--dataset", "digits"], &["takes recordings of events"]);
+    let mut older = random_model(&[784, 20], 10, rate(), 1);
+    older[4] = 1;
+    let older = write("older.spk", &older);
+    refuses(&["inspect", &older], &["format version 1", "reads version 2", "export it again"]);
 }
 
 #[test]

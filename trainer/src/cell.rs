@@ -220,6 +220,11 @@ impl Cell {
         }
     }
 
+    /// True if they spike: those that do not cannot run on a device.
+    pub const fn spikes(&self) -> bool {
+        matches!(self, Self::Src(_) | Self::Lif(_))
+    }
+
     /// The constants of SRC cells; `None` for other kinds.
     pub const fn src(&self) -> Option<&SrcCell> {
         match self {

@@ -1,18 +1,20 @@
 //! From a trained run to a model file, and what that costs in accuracy.
 
-use crate::cell::{CellName, Gate, SpikeKind};
+use crate::cell::{Gate, SpikeKind};
 use crate::checkpoint;
 use crate::config::{Coding, Config};
 use crate::data::Samples;
 use crate::kernel::SpikingLayer;
-use crate::kernel::src_layer::{Constants, SrcLayer};
+use crate::kernel::src_layer::Constants;
 use crate::network::Network;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
-use spikelet_export::quantise::{FloatCell, FloatLayer, LayerReport, quantise};
+use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, LayerReport, quantise};
 use spikelet_export::{
-    AlignedBytes, EncoderHeader, Header, LayerBlocks, LayerHeader, Provenance, ReadoutHeader, write_model,
+    AlignedBytes, EncoderHeader, Header, LayerBlocks, LayerHeader, Outline, Provenance, ReadoutHeader,
+    write_model,
 };
+use spikelet_runtime as runtime;
 use spikelet_runtime::encode::Gain;
 use spikelet_runtime::formats::{Loss, Score};
 use std::path::Path;
@@ -67,57 +69,54 @@ pub struct Quantised {
 /// # Errors
 /// One sentence about the layer that does not fit the device's formats, or cells that the device does not run.
 pub fn quantise_network(trained: &Trained) -> Result<Quantised> {
-    let Config { blank_before, blank_after, .. } = trained.config;
+    let Trained { config, network } = trained;
+    let classes = network.architecture().classes as u16;
+    let cells = config.cell.name();
     ensure!(
-        blank_before == 0 && blank_after == 0,
-        "blank timesteps are not in the model file's format yet: evaluate the run in float"
+        config.cell.spikes(),
+        "{} cells do not spike, so no device runs them: measure the run in float with `spikelet eval`, or train one with \
+         --cell src or lif",
+        cells.to_string().to_uppercase()
     );
-    let classes = trained.network.architecture().classes as u16;
     let mut quantised = Quantised { classes, layers: Vec::new(), blocks: Vec::new(), reports: Vec::new() };
-    for index in 0..trained.config.layers.len() - 1 {
-        let layer = src_layer(trained, index)?;
-        let cell = float_cell(&layer)?;
-        let weight = trained.network.weight(index)?;
-        let layer = quantise(&FloatLayer { weight: &weight, bias: layer.bias(), cell })
+    for (index, &neurons) in config.layers.iter().skip(1).enumerate() {
+        let (weight, layer) = (network.weight(index)?, network.kernel(index)?);
+        let layer = quantise(&FloatLayer { weight: &weight, neurons, cell: float_cell(&layer) })
             .with_context(|| format!("layer {index} cannot be quantised"))?;
-        quantised.layers.push(LayerHeader { neurons: layer.neurons, bits: 8, cell: layer.constants.into() });
+        quantised.layers.push(layer.header);
         quantised.blocks.push(layer.blocks);
         quantised.reports.push(layer.report);
     }
     Ok(quantised)
 }
 
-/// A layer of the cells that the device runs.
-fn src_layer(trained: &Trained, index: usize) -> Result<SrcLayer<f32>> {
-    let name = trained.config.cell.name();
-    match name {
-        CellName::Src | CellName::Lif => match trained.network.kernel(index)? {
-            SpikingLayer::Src(layer) => Ok(layer),
-            SpikingLayer::Lif(_) => bail!(
-                "LIF cells are not in the model file's format yet: evaluate them in float, or train with --cell src"
-            ),
-        },
-        CellName::Gru | CellName::Brc => {
-            bail!("{} cells do not run on the device: train with --cell src", name.to_string().to_uppercase())
+/// The cells of a layer; their constants may be learnt, so each layer has its own.
+fn float_cell(layer: &SpikingLayer<f32>) -> FloatCell<'_> {
+    match layer {
+        SpikingLayer::Src(layer) => {
+            let Constants { alpha, rho, z, r, r_s, z_s_hyp, z_s_dep, gate, spikes, .. } = *layer.constants();
+            let [alpha, rho, z, r, r_s, z_s_hyp, z_s_dep] =
+                [alpha, rho, z, r, r_s, z_s_hyp, z_s_dep].map(shortest);
+            let gated_by = match gate {
+                Gate::Current => runtime::GatedBy::Current,
+                Gate::Previous => runtime::GatedBy::Previous,
+            };
+            let spikes = match spikes {
+                SpikeKind::Graded => runtime::SpikeKind::Graded,
+                SpikeKind::Binary => runtime::SpikeKind::Binary,
+            };
+            let constants = FloatSrc { alpha, rho, r, r_s, z_s_hyp, z_s_dep, z, gated_by, spikes };
+            let (h0, h_s0) = layer.initial();
+            let starts_elsewhere = h0.iter().chain(h_s0).any(|&h| h != 0.0);
+            let initial = starts_elsewhere.then_some((h0, h_s0));
+            FloatCell::Src { constants, bias: layer.bias(), initial }
+        }
+        SpikingLayer::Lif(layer) => {
+            let (leak, threshold, rest) = layer.constants();
+            let [leak, threshold, rest] = [leak, threshold, rest].map(shortest);
+            FloatCell::Lif(FloatLif { leak, threshold, rest })
         }
     }
-}
-
-/// The constants of a layer's cells; they may be learnt, so each layer has its own.
-fn float_cell(layer: &SrcLayer<f32>) -> Result<FloatCell> {
-    let Constants { alpha, rho, z, r, r_s, z_s_hyp, z_s_dep, gate, spikes, .. } = *layer.constants();
-    let (h0, h_s0) = layer.initial();
-    let missing = [
-        (gate != Gate::Current, "--gate previous"),
-        (spikes != SpikeKind::Graded, "binary spikes"),
-        (z != 0.0, "z above 0"),
-        (h0.iter().chain(h_s0).any(|&h| h != 0.0), "initial states"),
-    ];
-    for (wanted, what) in missing {
-        ensure!(!wanted, "{what} are not in the model file's format yet: evaluate the run in float");
-    }
-    let [alpha, rho, r, r_s, z_s_hyp, z_s_dep] = [alpha, rho, r, r_s, z_s_hyp, z_s_dep].map(shortest);
-    Ok(FloatCell { alpha, rho, r, r_s, z_s_hyp, z_s_dep })
 }
 
 /// An f32 as the decimal number it was written as: 0.9 and not 0.8999999762.
@@ -132,26 +131,30 @@ impl Quantised {
     /// One sentence if no device would run it.
     pub fn model(&self, config: &Config, samples: &Samples, measured: Measured) -> Result<AlignedBytes> {
         let readout = &config.readout;
-        let header = Header {
+        let outline = Outline {
             width: samples.width() as u16,
             height: samples.height() as u16,
             channels: samples.channels() as u8,
             classes: self.classes,
+            blank_before: config.blank_before as u16,
             steps: config.steps as u16,
+            blank_after: config.blank_after as u16,
             encoder: match config.coding {
                 Coding::Rate => {
                     EncoderHeader::Rate { gain: Gain::from_num(config.gain).to_bits(), seed: config.seed }
                 }
                 Coding::Latency => EncoderHeader::Latency {},
-                Coding::LatencyLog | Coding::Events => {
-                    bail!("this coding is not in the model file's format yet: train with rate or latency")
-                }
+                Coding::LatencyLog => EncoderHeader::LatencyLog {},
+                Coding::Events => EncoderHeader::Events {},
             },
             readout: ReadoutHeader {
                 loss: Loss::saturating_from_num(1.0 - readout.alpha).max(Loss::DELTA).to_bits(),
                 excite: Score::saturating_from_num(readout.excite).to_bits(),
                 inhibit: Score::saturating_from_num(readout.inhibit).to_bits(),
             },
+        };
+        let header = Header {
+            outline,
             layers: self.layers.iter().copied().collect(),
             provenance: Provenance {
                 data: &config.dataset.to_string(),

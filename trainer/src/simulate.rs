@@ -45,7 +45,7 @@ impl HostMemory {
     pub fn new(need: Need) -> Self {
         Self {
             currents: vec![Current::ZERO; need.neurons],
-            potentials: vec![Potentials::REST; need.neurons],
+            potentials: vec![Potentials::REST; need.potentials],
             spikes: Box::default(),
             scores: vec![Score::ZERO; need.classes],
             sums: vec![0; need.classes],
@@ -69,7 +69,7 @@ impl HostMemory {
 /// The result does not depend on the number of threads.
 ///
 /// # Panics
-/// If the samples have another number of inputs than the model.
+/// If the samples have another number of inputs than the model, or are images and the model is for recordings.
 pub fn simulate(file: &ModelFile<'_>, samples: &Samples, done: impl Fn() + Sync) -> Simulation {
     let need = file.model().need();
     assert_eq!(samples.inputs(), need.inputs, "the samples do not fit the model");

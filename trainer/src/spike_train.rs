@@ -4,7 +4,7 @@ use crate::augment::Augmenter;
 use crate::data::Samples;
 use crate::rate::Shown;
 use rayon::prelude::*;
-use spikelet_export::ModelFile;
+use spikelet_export::{Input, ModelFile};
 use spikelet_runtime::encode::{Encoder, evaluation_stream, training_stream};
 use std::borrow::Cow;
 
@@ -71,8 +71,9 @@ pub struct Encoding {
 impl Encoding {
     /// How the inputs of a model are made.
     pub fn of_model(file: &ModelFile<'_>) -> Self {
-        let steps = usize::from(file.model().steps());
-        Self { encoder: Some(file.encoder()), steps, blank_before: 0, blank_after: 0, augmenter: None }
+        let &Input { encoder, blank_before, steps, blank_after } = file.input();
+        let [steps, blank_before, blank_after] = [steps, blank_before, blank_after].map(usize::from);
+        Self { encoder, steps, blank_before, blank_after, augmenter: None }
     }
 
     /// Timesteps of the whole sequence.

@@ -101,7 +101,7 @@ pub struct Hello<'a> {
     pub classes: u16,
     /// Layers of the model.
     pub layers: u16,
-    /// Timesteps of a sequence.
+    /// Timesteps of a whole sequence, blank ones included.
     pub steps: u16,
     /// Neurons of all layers.
     pub neurons: u32,
@@ -170,6 +170,8 @@ pub enum LinkError {
     TooLong,
     /// This board cannot do that.
     Unsupported,
+    /// The model takes spikes that the host makes, not pixels.
+    NoEncoder,
 }
 
 impl fmt::Display for LinkError {
@@ -184,6 +186,7 @@ impl fmt::Display for LinkError {
             Self::Layer => "the board's model has no such layer",
             Self::TooLong => "a train may have at most 65,535 timesteps",
             Self::Unsupported => "the board cannot do that",
+            Self::NoEncoder => "the board's model takes spikes made by the host, not pixels",
         })
     }
 }

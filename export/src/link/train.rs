@@ -6,7 +6,7 @@ use heapless::VecView;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrainError;
 
-/// Appends a timestep to `packed`; `spiking` must ascend strictly.
+/// Appends a timestep to `packed`; `spiking` must ascend; an input that is listed twice counts twice.
 ///
 /// # Errors
 /// [`TrainError`] if the indices do not ascend, or `packed` has no room; then it is as it was.
@@ -17,7 +17,7 @@ pub fn pack_step(spiking: &[u16], packed: &mut VecView<u8>) -> Result<(), TrainE
         let mut next = 0;
         for &index in spiking {
             push_varint(index.checked_sub(next).ok_or(TrainError)?, packed)?;
-            next = index.saturating_add(1);
+            next = index;
         }
         Ok(())
     };
@@ -39,7 +39,7 @@ pub fn unpack_step(packed: &mut &[u8], inputs: u16, spiking: &mut VecView<u16>) 
         let index =
             next.checked_add(take_varint(packed)?).filter(|&index| index < inputs).ok_or(TrainError)?;
         spiking.push(index).map_err(|_| TrainError)?;
-        next = index + 1;
+        next = index;
     }
     Ok(())
 }
@@ -72,10 +72,10 @@ mod tests {
 
     #[test]
     fn packed_and_unpacked() {
-        let steps: [&[u16]; 5] = [&[], &[0], &[3, 4, 200, 783], &[16_383], &[0, 65_534]];
+        let steps: [&[u16]; 5] = [&[], &[0], &[3, 4, 200, 783], &[7, 7, 7], &[0, 65_534]];
         let mut packed = heapless::Vec::<u8, 64>::new();
         steps.iter().for_each(|step| pack_step(step, &mut packed).unwrap());
-        assert_eq!(packed[..8], [0, 1, 0, 4, 3, 0, 0xC3, 0x01]);
+        assert_eq!(packed[..8], [0, 1, 0, 4, 3, 1, 0xC4, 0x01]);
         let mut rest = &packed[..];
         let mut spiking = heapless::Vec::<u16, 8>::new();
         for step in steps {
@@ -96,11 +96,11 @@ mod tests {
     #[test]
     fn malformed_ones_are_refused() {
         let mut packed = heapless::Vec::<u8, 4>::new();
-        assert_eq!(pack_step(&[5, 5], &mut packed), Err(TrainError));
+        assert_eq!(pack_step(&[5, 4], &mut packed), Err(TrainError));
         assert_eq!(pack_step(&[1, 2, 3, 4, 5], &mut packed), Err(TrainError));
         assert!(packed.is_empty());
         let mut spiking = heapless::Vec::<u16, 2>::new();
-        for bad in [&[][..], &[1], &[1, 10], &[2, 8, 1], &[1, 0x80], &[1, 0xFF, 0xFF, 0x7F], &[3, 0, 0, 0]] {
+        for bad in [&[][..], &[1], &[1, 10], &[2, 8, 2], &[1, 0x80], &[1, 0xFF, 0xFF, 0x7F], &[3, 0, 0, 0]] {
             assert_eq!(unpack_step(&mut { bad }, 10, &mut spiking), Err(TrainError), "{bad:?}");
         }
     }

@@ -46,7 +46,7 @@ impl LatencyCode {
     }
 
     /// The logarithmic code over `steps` timesteps. With the feature `latency-log`: its table takes a kilobyte of flash,
-    /// and no model file holds this code yet.
+    /// so firmware leaves it out and takes spikes that the host makes.
     ///
     /// ```
     /// use spikelet_runtime::encode::LatencyCode;

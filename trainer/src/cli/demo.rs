@@ -4,7 +4,7 @@ use super::export::{self, Exported};
 use super::folder::DataFolder;
 use super::run::{self, BoardRun};
 use super::{model, show};
-use crate::config::{Config, parse_layers};
+use crate::config::{Coding, Config, parse_layers};
 use crate::data::{self, DatasetName};
 use crate::deploy;
 use crate::device::{self, Board, InputKind};
@@ -70,8 +70,11 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
     device::ensure_qemu()?;
     let layers =
         parse_layers(&args.layers).map_err(|error| anyhow::anyhow!("--layers {}: {error}", args.layers))?;
-    let config =
+    let mut config =
         Config { dataset: args.dataset, layers, steps: args.steps, epochs: args.epochs, ..Config::default() };
+    if config.dataset.has_events() {
+        config.set_coding(Coding::Events);
+    }
     let data = args.folder.load(config.dataset.clone())?;
     let images = model::first(&data.test, Some(args.samples))?;
     let resume = args.out.join("config.json").is_file();

@@ -3,9 +3,9 @@
 use super::{model, show};
 use serde::Serialize;
 use spikelet_export::{EncoderHeader, ModelFile};
-use spikelet_runtime::Synapses;
 use spikelet_runtime::encode::Gain;
-use spikelet_runtime::formats::{Loss, TanhArgument};
+use spikelet_runtime::formats::{Current, Loss, TanhArgument};
+use spikelet_runtime::{self as runtime, GatedBy, SpikeKind, Synapses};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -24,8 +24,13 @@ struct Inspection {
     inputs: String,
     layers: Vec<Layer>,
     classes: u16,
+    blank_before: u16,
+    /// Timesteps in which the input is shown, between blank ones.
     steps: u16,
+    blank_after: u16,
     encoder: String,
+    /// Boards make the spikes themselves when they are sent pixels.
+    encoder_on_boards: bool,
     /// Bytes of [`spikelet_runtime::Memory`] on a 32-bit core.
     state_ram: usize,
     /// Bytes of one image on the device.
@@ -43,16 +48,127 @@ struct Inspection {
 
 #[derive(Debug, Serialize)]
 struct Layer {
-    cell: &'static str,
+    #[serde(flatten)]
+    cells: Cells,
     inputs: u16,
     neurons: u16,
     bits: u8,
-    /// Flash: weights and constants of neurons.
+    /// Flash: weights, constants of neurons, initial states.
     bytes: usize,
     zero_weights: usize,
-    alpha: f64,
-    bias_least: f64,
-    bias_most: f64,
+}
+
+/// Kind and constants of a layer's cells.
+#[derive(Debug, Serialize)]
+#[serde(tag = "cell")]
+enum Cells {
+    #[serde(rename = "SRC")]
+    Src {
+        alpha: f64,
+        rho: f64,
+        r: f64,
+        r_s: f64,
+        z_s_hyp: f64,
+        z_s_dep: f64,
+        z: f64,
+        gate: &'static str,
+        spikes: &'static str,
+        initial_states: bool,
+        bias_least: f64,
+        bias_most: f64,
+    },
+    #[serde(rename = "LIF")]
+    Lif {
+        alpha: f64,
+        /// In weight steps, which are each neuron's own.
+        threshold_least: f64,
+        threshold_most: f64,
+        rest_least: f64,
+        rest_most: f64,
+    },
+}
+
+impl Cells {
+    fn of(layer: &runtime::Layer<'_>) -> Self {
+        match layer {
+            runtime::Layer::Src(layer) => {
+                let c = layer.constants();
+                let (bias_least, bias_most) =
+                    range(layer.neurons().iter().map(|n| TanhArgument::from_bits(n[1]).to_num()));
+                Self::Src {
+                    alpha: kept(c.loss),
+                    rho: c.rho.to_num(),
+                    r: c.r.to_num(),
+                    r_s: c.r_s.to_num(),
+                    z_s_hyp: c.z_s_hyp.to_num(),
+                    z_s_dep: c.z_s_dep.to_num(),
+                    z: c.z.to_num(),
+                    gate: match c.gated_by {
+                        GatedBy::Current => "current",
+                        GatedBy::Previous => "previous",
+                    },
+                    spikes: match c.spikes {
+                        SpikeKind::Graded => "graded",
+                        SpikeKind::Binary => "binary",
+                    },
+                    initial_states: !layer.initial().is_empty(),
+                    bias_least,
+                    bias_most,
+                }
+            }
+            runtime::Layer::Lif(layer) => {
+                let of =
+                    |part: usize| range(layer.neurons().iter().map(|n| Current::from_bits(n[part]).to_num()));
+                let ((threshold_least, threshold_most), (rest_least, rest_most)) = (of(0), of(1));
+                let alpha = kept(layer.loss());
+                Self::Lif { alpha, threshold_least, threshold_most, rest_least, rest_most }
+            }
+        }
+    }
+
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Src { .. } => "SRC",
+            Self::Lif { .. } => "LIF",
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::Src {
+                alpha,
+                rho,
+                r,
+                r_s,
+                z_s_hyp,
+                z_s_dep,
+                z,
+                gate,
+                spikes,
+                initial_states,
+                bias_least,
+                bias_most,
+            } => format!(
+                "α {alpha:.3}, ρ {rho:.3}, r {r:.3}, r_s {r_s:.3}, z_s {z_s_hyp:.3} and {z_s_dep:.3} in spikes, z {z:.3}, \
+                 gate {gate}, {spikes} spikes, {} initial states, b_h {bias_least:.2} to {bias_most:.2}",
+                if *initial_states { "own" } else { "no" }
+            ),
+            Self::Lif { alpha, threshold_least, threshold_most, rest_least, rest_most } => format!(
+                "α_V {alpha:.3}, in weight steps V_thresh {threshold_least:.1} to {threshold_most:.1} and V_rest \
+                 {rest_least:.1} to {rest_most:.1}"
+            ),
+        }
+    }
+}
+
+/// What a leaky integrator keeps each timestep.
+fn kept(loss: Loss) -> f64 {
+    1.0 - loss.to_num::<f64>()
+}
+
+/// The least and the most of some numbers.
+fn range(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
+    numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), n| (least.min(n), most.max(n)))
 }
 
 pub fn run(args: InspectArgs, json: bool) -> anyhow::Result<()> {
@@ -63,23 +179,25 @@ pub fn run(args: InspectArgs, json: bool) -> anyhow::Result<()> {
 
 fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
     let header = file.header()?;
+    let outline = &header.outline;
     let need = file.model().need();
     let layers = file.model().layers().iter().zip(&header.layers).map(|(layer, head)| {
         let synapses = layer.synapses();
         let rows = || (0..synapses.inputs()).filter_map(|input| synapses.row(input));
-        let biases =
-            || layer.neurons().iter().map(|&[_, bias]| TanhArgument::from_bits(bias).to_num::<f64>());
+        let neurons = usize::from(synapses.neurons());
+        let initial = match layer {
+            runtime::Layer::Src(layer) => layer.initial().len(),
+            runtime::Layer::Lif(_) => 0,
+        };
         Layer {
-            cell: "SRC",
+            cells: Cells::of(layer),
             inputs: synapses.inputs(),
             neurons: synapses.neurons(),
             bits: head.bits,
             bytes: usize::from(synapses.inputs()) * Synapses::stride(synapses.neurons())
-                + 8 * usize::from(synapses.neurons()),
+                + 8 * neurons
+                + 4 * initial,
             zero_weights: rows().flatten().filter(|&&weight| weight == 0).count(),
-            alpha: 1.0 - loss(layer.constants().loss),
-            bias_least: biases().fold(f64::INFINITY, f64::min),
-            bias_most: biases().fold(f64::NEG_INFINITY, f64::max),
         }
     });
     let layers: Vec<Layer> = layers.collect();
@@ -91,16 +209,21 @@ fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
         id: format!("{:08x}", file.id()),
         format: spikelet_export::VERSION,
         bytes: file.len(),
-        inputs: format!("{} × {} × {}", header.width, header.height, header.channels),
+        inputs: format!("{} × {} × {}", outline.width, outline.height, outline.channels),
         most_synaptic_operations: layers.iter().map(|l| u64::from(l.inputs) * u64::from(l.neurons)).sum(),
         layers,
-        classes: header.classes,
-        steps: header.steps,
-        encoder: match header.encoder {
+        classes: outline.classes,
+        blank_before: outline.blank_before,
+        steps: outline.steps,
+        blank_after: outline.blank_after,
+        encoder_on_boards: outline.encoder.is_on_boards(),
+        encoder: match outline.encoder {
             EncoderHeader::Rate { gain, seed } => {
                 format!("rate, gain {}, seed {seed}", Gain::from_bits(gain))
             }
             EncoderHeader::Latency {} => "latency, linear".to_owned(),
+            EncoderHeader::LatencyLog {} => "latency, logarithmic".to_owned(),
+            EncoderHeader::Events {} => "events".to_owned(),
         },
         state_ram: need.ram(),
         input_ram: 3 * need.inputs,
@@ -114,10 +237,6 @@ fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
     })
 }
 
-fn loss(loss: Loss) -> f64 {
-    loss.to_num()
-}
-
 fn print(inspection: &Inspection) {
     let accuracy = |share: Option<f64>| {
         share.map_or("not measured".to_owned(), |share| {
@@ -129,7 +248,17 @@ fn print(inspection: &Inspection) {
         "{}",
         show::list([
             ("input", format!("{}, {}", inspection.inputs, inspection.encoder)),
-            ("timesteps", inspection.steps.to_string()),
+            (
+                "spikes made",
+                if inspection.encoder_on_boards { "by board or host" } else { "by the host" }.to_owned()
+            ),
+            (
+                "timesteps",
+                match (inspection.blank_before, inspection.blank_after) {
+                    (0, 0) => inspection.steps.to_string(),
+                    (before, after) => format!("{before} blank, {}, {after} blank", inspection.steps),
+                },
+            ),
             ("classes", inspection.classes.to_string()),
             (
                 "trained on",
@@ -142,17 +271,18 @@ fn print(inspection: &Inspection) {
     );
     let rows = inspection.layers.iter().enumerate().map(|(index, layer)| {
         vec![
-            format!("{index}: {}", layer.cell),
+            format!("{index}: {}", layer.cells.name()),
             format!("{} → {}", layer.inputs, layer.neurons),
             format!("{} bit", layer.bits),
             format!("{} B", show::grouped(layer.bytes as u64)),
             layer.zero_weights.to_string(),
-            format!("{:.3}", layer.alpha),
-            format!("{:.2} to {:.2}", layer.bias_least, layer.bias_most),
         ]
     });
-    let heading = ["layer", "shape", "weights", "flash", "weights of 0", "α", "b_h"];
+    let heading = ["layer", "shape", "weights", "flash", "weights of 0"];
     println!("{}", show::table(&heading, rows));
+    for (index, layer) in inspection.layers.iter().enumerate() {
+        println!("layer {index}: {}", layer.cells.words());
+    }
     println!(
         "{}",
         show::list([

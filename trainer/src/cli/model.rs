@@ -4,7 +4,7 @@ use super::folder::DataFolder;
 pub use crate::checkpoint::write_atomically;
 use crate::data::{Dataset, DatasetName, Samples};
 use anyhow::{Context, anyhow, bail};
-use spikelet_export::{AlignedBytes, ModelFile};
+use spikelet_export::{AlignedBytes, EncoderHeader, ModelFile};
 use std::path::Path;
 
 /// Reads a model file; [`open`] checks it.
@@ -44,7 +44,7 @@ impl ImagesArgs {
     }
 }
 
-/// Refuses images that a model cannot take.
+/// Refuses samples that a model cannot take.
 pub fn check_fit(file: &ModelFile<'_>, data: &Dataset) -> anyhow::Result<()> {
     let need = file.model().need();
     if data.test.inputs() != need.inputs || data.classes != need.classes {
@@ -58,7 +58,32 @@ pub fn check_fit(file: &ModelFile<'_>, data: &Dataset) -> anyhow::Result<()> {
             data.classes
         );
     }
-    Ok(())
+    let outline = file.header()?.outline;
+    let takes_events = outline.encoder == EncoderHeader::Events {};
+    match &data.test {
+        Samples::Images(_) if takes_events => {
+            bail!(
+                "the model takes recordings of events, but {} holds images: choose another --dataset",
+                data.name
+            )
+        }
+        Samples::Recordings(_) if !takes_events => {
+            bail!(
+                "the model takes images, but {} holds recordings of events: choose another --dataset",
+                data.name
+            )
+        }
+        Samples::Recordings(recordings) if recordings.shortest() < u32::from(outline.steps) => {
+            bail!(
+                "the shortest recording of {} lasts {} µs, less than a microsecond for each of the model's {} timesteps: \
+                 choose another --dataset",
+                data.name,
+                recordings.shortest(),
+                outline.steps
+            )
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The first `samples` test images, or all of them; refuses more than there are.

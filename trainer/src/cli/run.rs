@@ -26,7 +26,7 @@ pub struct RunArgs {
     /// Number of test samples.
     #[arg(long, default_value_t = 100, value_name = "N")]
     samples: usize,
-    /// What to send: spikes encoded on the host, or pixels to be encoded on the board.
+    /// What to send: spikes encoded on the host, or pixels to be encoded on the board (rate and latency code only).
     #[arg(long, value_enum, default_value_t = InputKind::Spikes)]
     input: InputKind,
     #[command(flatten)]
@@ -70,6 +70,10 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
     let data = args.images.load(file.header()?.provenance.data)?;
     model::check_fit(&file, &data)?;
     let images = model::first(&data.test, Some(args.samples))?;
+    ensure!(
+        args.input == InputKind::Spikes || file.header()?.outline.encoder.is_on_boards(),
+        "boards have no encoder for this model's input, so there are no pixels to send: leave out --input pixels"
+    );
     let firmware = build(args.board, &args.model)?;
     let run = run_on_board(args.board, &firmware, &file, data.name, &images, args.input)?;
     show::show(json, &run, print)?;

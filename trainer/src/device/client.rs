@@ -38,8 +38,14 @@ pub enum ClientError {
     #[error("the board answers something else than it was asked: its firmware is of another version")]
     Unexpected,
     /// A timestep has more spikes than a request can carry.
-    #[error("a timestep has more spikes than the link can carry: send pixels instead")]
+    #[error(
+        "a timestep has more spikes than the link can carry, about 1,000: send pixels with --input pixels, or train with more \
+         --steps"
+    )]
     TooManySpikes,
+    /// An image has more pixels than a request can carry.
+    #[error("an image has more pixels than the link can carry, about 1,000: send spikes instead")]
+    TooManyPixels,
     /// The board speaks another version of the link.
     #[error(
         "the board speaks version {board} of the link and this program version {host}: build the firmware of this program"
@@ -155,8 +161,10 @@ impl<S: Read + Write> Client<S> {
         self.sequence = self.sequence.wrapping_add(1);
         let sequence = self.sequence;
         let mut buffer = [0; FRAME];
-        let frame =
-            link::encode(&Request { sequence, body }, &mut buffer).map_err(|_| ClientError::TooManySpikes)?;
+        let frame = link::encode(&Request { sequence, body }, &mut buffer).map_err(|_| match body {
+            RequestBody::InferPixels { .. } => ClientError::TooManyPixels,
+            _ => ClientError::TooManySpikes,
+        })?;
         let mut length = 0;
         for _ in 0..=RETRIES {
             self.stream.write_all(frame)?;

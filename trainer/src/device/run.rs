@@ -34,6 +34,8 @@ pub struct DeviceInference {
 
 /// Shows samples to a board one after the other, each in its evaluation stream; calls `done` after each.
 ///
+/// Spikes are sent for the whole sequence, blank timesteps included; a board that is sent pixels adds those itself.
+///
 /// # Errors
 /// [`ClientError`] of the first sample that fails.
 pub fn run_samples<S: Read + Write>(
@@ -50,7 +52,7 @@ pub fn run_samples<S: Read + Write>(
             (InputKind::Pixels, Samples::Images(images)) => {
                 client.infer_pixels(Show::Evaluation.stream(index), images.image(index))?
             }
-            // Recordings have no pixels: their events are spikes already.
+            // Recordings have no pixels: their events are spikes already, and are sent as such.
             _ => {
                 let train = encoding.train(samples, index, Show::Evaluation);
                 client.infer_spikes((0..train.steps()).map(|t| train.at(t)))?
