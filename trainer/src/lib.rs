@@ -15,6 +15,7 @@ pub mod evaluate;
 pub mod kernel;
 pub mod network;
 pub mod optimiser;
+pub mod plot;
 mod progress;
 pub mod readout;
 pub mod simulate;
