@@ -18,6 +18,7 @@ pub mod optimiser;
 pub mod plot;
 mod progress;
 pub mod readout;
+pub mod reproduce;
 pub mod simulate;
 pub mod spike_train;
 pub mod src_layer;
