@@ -91,7 +91,7 @@ pub fn real_data() -> Option<PathBuf> {
 
 /// Loads a data set; `None`, and a line about it, if it is not on this machine.
 pub fn load(name: DatasetName) -> Option<Dataset> {
-    if name.source().is_some() && real_data().is_none() {
+    if data::survey(&name, None).is_err() {
         eprintln!("skipped: {name} is not here; name its folder in SPIKELET_DATA");
         return None;
     }
@@ -101,7 +101,7 @@ pub fn load(name: DatasetName) -> Option<Dataset> {
 /// A network trained for a moment on a few thousand images, quantised: good enough that its spikes mean something.
 pub fn trained_model(data: &Dataset, layers: &[usize], steps: usize, samples: usize) -> AlignedBytes {
     let config = Config {
-        dataset: data.name,
+        dataset: data.name.clone(),
         layers: layers.to_vec(),
         steps,
         epochs: 1,

@@ -1,18 +1,18 @@
 //! The board under QEMU: greeting, bad frames, costs, failing on faults.
 
-use spikelet::data::Images;
+use spikelet::data::{Images, Samples};
 use spikelet::device::{InputKind, Qemu, measure, run_samples};
 use spikelet::simulate::simulate;
 use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_tests::{BOARD, Noise, boot, firmware, random_model, rate};
 
-fn images(side: usize, count: usize, seed: u64) -> Images {
+fn images(side: usize, count: usize, seed: u64) -> Samples {
     let mut noise = Noise(seed);
     // A third of the pixels is black, as in real images.
     let mut pixel = || if noise.below(3) == 0 { 0 } else { noise.below(256) as u8 };
     let pixels = (0..side * side * count).map(|_| pixel()).collect();
-    Images { width: side, height: side, pixels, labels: vec![0; count] }
+    Images { width: side, height: side, pixels, labels: vec![0; count] }.into()
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Fixed point against floating point over whole sequences. (One step from equal states is compared over the whole
 //! cube of states in spikelet-runtime.)
 
-use spikelet::kernel::forward::{Constants, States};
+use spikelet::cell::SrcCell;
+use spikelet::kernel::src_layer::SrcLayer;
 use spikelet::simulate::HostMemory;
 use spikelet_export::ModelFile;
 use spikelet_runtime::Network;
@@ -29,16 +30,8 @@ fn spikes_of_200_steps_stay_near_the_f64_twin() {
             weight[input * neurons + neuron] = f64::from(row[neuron]) * step;
         }
     }
-    let constants = Constants {
-        alpha: CELL.alpha,
-        rho: CELL.rho,
-        rho_inverse: 1.0 / CELL.rho,
-        r: CELL.r,
-        r_s: CELL.r_s,
-        z_s_hyp: CELL.z_s_hyp,
-        z_s_dep: CELL.z_s_dep,
-    };
-    let mut twin = States::<f64>::new(neurons);
+    let exact_layer = SrcLayer::<f64>::new(&SrcCell::default(), neurons, &bias);
+    let mut twin = exact_layer.start();
     let mut memory = HostMemory::new(file.model().need());
     let mut network = Network::new(file.model(), memory.view()).unwrap();
     let mut noise = Noise(11);
@@ -55,7 +48,7 @@ fn spikes_of_200_steps_stay_near_the_f64_twin() {
                 note(&mut fixed[usize::from(spike.neuron)]);
             }
         });
-        twin.step(&constants, &weight, &bias, &spiking, &vec![1.0; spiking.len()]);
+        exact_layer.step(&mut twin, &weight, &spiking, &[]);
         for (h, counter) in twin.h.iter().zip(&mut exact) {
             // Half of the least graded spike.
             if *h >= 1.0 / 512.0 {

@@ -13,7 +13,7 @@ const STEPS: usize = 200;
 const AS_SPIKES: usize = 50;
 
 fn check(dataset: DatasetName, layers: &[usize], samples: usize) {
-    let Some(data) = load(dataset) else { return };
+    let Some(data) = load(dataset.clone()) else { return };
     let model = trained_model(&data, layers, STEPS, 3000);
     let file = ModelFile::open(&model).unwrap();
     let mut board = boot(&model);
@@ -30,7 +30,7 @@ fn check(dataset: DatasetName, layers: &[usize], samples: usize) {
         assert_eq!(device.len(), count);
     }
     // A network that has learnt nothing would compare little.
-    let right = host.classes().iter().zip(&images.labels).filter(|(class, label)| class == label).count();
+    let right = host.classes().iter().zip(images.labels()).filter(|(class, label)| class == label).count();
     assert!(right * 2 > samples, "{right} of {samples} right");
     assert!(host.inferences.iter().filter(|sample| sample.spike_counts.contains(&0)).count() * 20 < samples);
     client.shutdown().unwrap();

@@ -30,12 +30,22 @@ fn every_command_is_one() {
 
 #[test]
 fn the_tour_works() {
+    run_block("## A tour", 7);
+}
+
+#[test]
+fn the_cells_and_options_work() {
+    run_block("## Cells and options", 4);
+}
+
+/// Runs the commands of the first block under a heading, one after the other in a folder of their own.
+fn run_block(heading: &str, count: usize) {
     let readme = readme();
-    let (_, tour) = readme.split_once("## A tour").unwrap();
-    let block = tour.split("```").nth(1).unwrap();
+    let (_, section) = readme.split_once(heading).unwrap();
+    let block = section.split("```").nth(1).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let steps = commands(block);
-    assert_eq!(steps.len(), 7);
+    assert_eq!(steps.len(), count);
     for step in steps {
         spikelet().current_dir(folder.path()).args(&step).assert().success();
     }

@@ -1,5 +1,7 @@
 //! The cells that layers are made of: their constants, and which of them are learnt (paper, sections 2.2 and 3).
 
+use crate::kernel::Real;
+use crate::kernel::src_layer::Constants;
 use anyhow::ensure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -20,7 +22,9 @@ pub enum Cell {
 }
 
 /// The kinds of [`Cell`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, clap::ValueEnum, Serialize, Deserialize,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum CellName {
     /// Spiking Recurrent Cells.
@@ -68,17 +72,33 @@ pub enum Learnable {
     /// r of SRC, one per layer.
     R,
     /// r_s of SRC, one per layer.
+    #[value(name = "r-s")]
     RS,
     /// z_s^hyp and z_s^dep of SRC, one each per layer.
+    #[value(name = "z-s")]
     ZS,
     /// h\[0\] of SRC, one per neuron.
     H0,
     /// h_s\[0\] of SRC, one per neuron.
+    #[value(name = "h-s0")]
     HS0,
     /// α_V of LIF, one per layer.
     Leak,
     /// V_thresh of LIF, one per layer.
     Threshold,
+}
+
+/// A learnt parameter of a layer besides its weights.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CellParameter {
+    /// Its name in checkpoints, behind `layers.L.`.
+    pub name: &'static str,
+    /// Number of its values.
+    pub length: usize,
+    /// Its values at the start of training.
+    pub start: f64,
+    /// Values that training keeps it within.
+    pub bounds: (f64, f64),
 }
 
 /// The constants of Spiking Recurrent Cells (paper, Eq. 1, Eq. 3 and appendix A).
@@ -217,6 +237,16 @@ impl Cell {
         }
     }
 
+    /// The learnt parameters of a layer of `neurons` besides its weights, in the order in which kernels take them. Cells
+    /// that do not spike have others: see [`crate::recurrent`].
+    pub fn parameters(&self, neurons: usize) -> Vec<CellParameter> {
+        match self {
+            Self::Src(cell) => cell.parameters(neurons),
+            Self::Lif(cell) => cell.parameters(),
+            Self::Gru | Self::Brc => Vec::new(),
+        }
+    }
+
     /// What is learnt besides weights and biases; `None` for cells whose every parameter is learnt anyway.
     pub const fn learn_mut(&mut self) -> Option<&mut BTreeSet<Learnable>> {
         match self {
@@ -243,7 +273,58 @@ fn unit(value: f64) -> bool {
     (0.0..=1.0).contains(&value)
 }
 
+impl Learnable {
+    /// How many numbers it takes in a layer of `neurons`.
+    pub const fn numbers(self, neurons: usize) -> usize {
+        match self {
+            Self::H0 | Self::HS0 => neurons,
+            Self::ZS => 2,
+            _ => 1,
+        }
+    }
+}
+
 impl SrcCell {
+    /// The constants in the numbers of the kernels.
+    pub fn constants<R: Real>(&self) -> Constants<R> {
+        Constants {
+            alpha: R::of(self.alpha),
+            rho: R::of(self.rho),
+            rho_inverse: R::of(1.0 / self.rho),
+            z: R::of(self.z),
+            r: R::of(self.r),
+            r_s: R::of(self.r_s),
+            z_s_hyp: R::of(self.z_s_hyp),
+            z_s_dep: R::of(self.z_s_dep),
+            gate: self.gate,
+            spikes: self.spikes,
+        }
+    }
+
+    /// The learnt parameters of a layer besides its weights: b_h, and what [`Self::learn`] names, in its order.
+    pub fn parameters(&self, neurons: usize) -> Vec<CellParameter> {
+        let one = |name, start, least, most| CellParameter { name, length: 1, start, bounds: (least, most) };
+        let of_neurons =
+            |name, start, least, most| CellParameter { name, length: neurons, start, bounds: (least, most) };
+        let mut parameters = vec![of_neurons("bias", self.bias_start, f64::NEG_INFINITY, self.bias_most)];
+        for learnt in &self.learn {
+            match learnt {
+                Learnable::Alpha => parameters.push(one("alpha", self.alpha, 0.0, LEAK_MOST)),
+                Learnable::Rho => parameters.push(one("rho", self.rho, 0.1, 100.0)),
+                Learnable::Z => parameters.push(one("z", self.z, 0.0, 0.99)),
+                Learnable::R => parameters.push(one("r", self.r, -100.0, 100.0)),
+                Learnable::RS => parameters.push(one("r_s", self.r_s, -100.0, 100.0)),
+                Learnable::ZS => parameters
+                    .extend([one("z_s_hyp", self.z_s_hyp, 0.0, 1.0), one("z_s_dep", self.z_s_dep, 0.0, 1.0)]),
+                Learnable::H0 => parameters.push(of_neurons("h0", self.h0, -STATE_MOST, STATE_MOST)),
+                Learnable::HS0 => parameters.push(of_neurons("h_s0", self.h_s0, -STATE_MOST, STATE_MOST)),
+                // Refused by `check`.
+                Learnable::Leak | Learnable::Threshold => {}
+            }
+        }
+        parameters
+    }
+
     fn check(&self, bypass: bool, detach: bool) -> anyhow::Result<()> {
         ensure!(unit(self.alpha) && self.alpha < 1.0, "alpha must be at least 0 and below 1");
         ensure!(self.rho.is_finite() && self.rho > 0.0, "rho must be above 0");
@@ -272,7 +353,26 @@ impl SrcCell {
     }
 }
 
+/// Slowest leak that training may come to: time constants beyond this outlast any sequence.
+const LEAK_MOST: f64 = 0.9999;
+/// States of SRC lie within ±1.
+const STATE_MOST: f64 = 0.999;
+
 impl LifCell {
+    /// The learnt parameters of a layer besides its weights, as [`Self::learn`] names them, in its order.
+    pub fn parameters(&self) -> Vec<CellParameter> {
+        let one = |name, start, bounds| CellParameter { name, length: 1, start, bounds };
+        let parameter = |learnt: &Learnable| match learnt {
+            Learnable::Leak => Some(one("leak", self.leak, (0.0, LEAK_MOST))),
+            Learnable::Threshold => {
+                let least = self.rest + 0.01 * (self.threshold - self.rest);
+                Some(one("threshold", self.threshold, (least, f64::INFINITY)))
+            }
+            _ => None,
+        };
+        self.learn.iter().filter_map(parameter).collect()
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         ensure!(unit(self.leak) && self.leak < 1.0, "the leak must be at least 0 and below 1");
         ensure!(self.threshold.is_finite() && self.threshold > 0.0, "the threshold must be above 0");

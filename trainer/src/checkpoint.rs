@@ -3,15 +3,19 @@
 //! | tensor | shape | what |
 //! |---|---|---|
 //! | `layers.L.weight` | `[neurons, inputs]` | W of layer L, counted from 0 at the bottom |
-//! | `layers.L.bias` | `[neurons]` | b_h before its upper bound is applied |
+//! | `layers.L.bias` | `[neurons]` | SRC: b_h before its upper bound is applied |
+//! | `layers.L.alpha`, `.rho`, `.z`, `.r`, `.r_s`, `.z_s_hyp`, `.z_s_dep` | `[1]` | SRC: where they are learnt |
+//! | `layers.L.h0`, `.h_s0` | `[neurons]` | SRC: initial states, where they are learnt |
+//! | `layers.L.input.weight`, `.recurrent.weight`, `.bias` | | GRU and BRC: see [`crate::recurrent`] |
+//! | `layers.L.leak`, `.threshold` | `[1]` | LIF: α_V and V_thresh, where they are learnt |
 //! | `adam.mean.…`, `adam.square.…` | as the parameter, but weights `[inputs, neurons]` | in `last.safetensors` only |
 //!
-//! The file's metadata has one entry, `spikelet`: JSON with the run's `config`, and in `last.safetensors` its `progress`,
+//! The file's metadata has one entry, `spikelet`: JSON with the run's `config`, the number of `classes`, and in `last.safetensors` its `progress`,
 //! where the training stands. (One entry, since the format writes several in no fixed order.) One file holds all that a
 //! training needs to go on, and it is replaced in one step, so it can never be half of one epoch and half of the next.
 
 use crate::config::Config;
-use crate::network::{Network, Parameters};
+use crate::network::{NamedParameter, Network};
 use crate::optimiser::Adam;
 use anyhow::{Context, anyhow, ensure};
 use candle_core::Tensor;
@@ -43,6 +47,7 @@ const METADATA: &str = "spikelet";
 #[derive(Serialize, Deserialize)]
 struct Metadata<C> {
     config: C,
+    classes: usize,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     progress: Option<Progress>,
 }
@@ -71,13 +76,14 @@ pub fn save(
     training: Option<(&Adam, &Progress)>,
 ) -> anyhow::Result<()> {
     let mut tensors = Vec::new();
-    for (index, layer) in network.layers().iter().enumerate() {
-        let (inputs, neurons) = layer.weight.dims2()?;
-        let weight: Vec<f32> = layer.weight.t()?.contiguous()?.flatten_all()?.to_vec1()?;
-        tensors.push(Named::new(format!("layers.{index}.weight"), vec![neurons, inputs], &weight));
-        tensors.push(Named::new(format!("layers.{index}.bias"), vec![neurons], &layer.bias.to_vec1()?));
+    for parameter in network.named() {
+        let value = parameter.value.as_tensor();
+        let value = if parameter.transposed { value.t()?.contiguous()? } else { value.clone() };
+        let shape = parameter.shape();
+        tensors.push(Named::new(parameter.name, shape, &value.flatten_all()?.to_vec1()?));
     }
-    let metadata = Metadata { config, progress: training.map(|(_, progress)| progress.clone()) };
+    let classes = network.architecture().classes;
+    let metadata = Metadata { config, classes, progress: training.map(|(_, progress)| progress.clone()) };
     let metadata = HashMap::from([(METADATA.to_owned(), serde_json::to_string(&metadata)?)]);
     if let Some((adam, _)) = training {
         for parameter in adam.parameters() {
@@ -128,21 +134,21 @@ pub struct Checkpoint {
     pub training: Option<(Progress, Vec<Moments>)>,
 }
 
-/// Reads a checkpoint of a network with `classes` classes.
+/// Reads a checkpoint.
 ///
 /// # Errors
 /// A sentence that names the file and the tensor that is missing or misshapen.
-pub fn load(path: &Path, classes: usize) -> anyhow::Result<Checkpoint> {
+pub fn load(path: &Path) -> anyhow::Result<Checkpoint> {
     let bytes =
         std::fs::read(path).with_context(|| format!("cannot read the checkpoint {}", path.display()))?;
-    read(&bytes, classes).with_context(|| format!("{} is no usable checkpoint", path.display()))
+    read(&bytes).with_context(|| format!("{} is no usable checkpoint", path.display()))
 }
 
-fn read(bytes: &[u8], classes: usize) -> anyhow::Result<Checkpoint> {
+fn read(bytes: &[u8]) -> anyhow::Result<Checkpoint> {
     let (_, metadata) = SafeTensors::read_metadata(bytes)?;
     let text = metadata.metadata().as_ref().and_then(|metadata| metadata.get(METADATA));
     let text = text.ok_or_else(|| anyhow!("it holds no config"))?;
-    let Metadata { config, progress } = serde_json::from_str::<Metadata<Config>>(text)?;
+    let Metadata { config, classes, progress } = serde_json::from_str::<Metadata<Config>>(text)?;
     let tensors = SafeTensors::deserialize(bytes)?;
     let numbers = |name: &str, shape: &[usize]| -> anyhow::Result<Vec<f32>> {
         let tensor = tensors.tensor(name).map_err(|_| anyhow!("tensor {name} is missing"))?;
@@ -155,20 +161,17 @@ fn read(bytes: &[u8], classes: usize) -> anyhow::Result<Checkpoint> {
         let words = tensor.data().as_chunks::<4>().0;
         Ok(words.iter().map(|&word| f32::from_le_bytes(word)).collect())
     };
-    let mut layers = Vec::new();
-    for (index, pair) in config.layers.windows(2).enumerate() {
-        let (inputs, neurons) = (pair[0], pair[1]);
-        let weight = numbers(&format!("layers.{index}.weight"), &[neurons, inputs])?;
-        let weight =
-            Tensor::from_vec(weight, (neurons, inputs), &candle_core::Device::Cpu)?.t()?.contiguous()?;
-        let bias = numbers(&format!("layers.{index}.bias"), &[neurons])?;
-        layers.push(Parameters::new(weight.flatten_all()?.to_vec1::<f32>()?, inputs, bias)?);
+    // A network of the right shape, and then its numbers.
+    let network = Network::new(config.architecture(classes), config.seed)?;
+    for parameter in network.named() {
+        let shape = parameter.shape();
+        let value = Tensor::from_vec(numbers(&parameter.name, &shape)?, shape, &candle_core::Device::Cpu)?;
+        parameter.value.set(&if parameter.transposed { value.t()?.contiguous()? } else { value })?;
     }
-    let network = Network::from_parameters(config.architecture(classes), layers);
     let training = match progress {
         None => None,
         Some(progress) => {
-            let moments = network.named().into_iter().map(|(name, value)| {
+            let moments = network.named().into_iter().map(|NamedParameter { name, value, .. }| {
                 let shape = value.dims();
                 Ok((
                     numbers(&format!("adam.mean.{name}"), shape)?,
@@ -198,20 +201,20 @@ mod tests {
         let progress = Progress { epochs: 3, steps: 7, best_epoch: 2, best_accuracy: 0.5, best_loss: 1.5 };
         save(&path, &config, &network, Some((&adam, &progress))).unwrap();
 
-        let loaded = load(&path, 2).unwrap();
+        let loaded = load(&path).unwrap();
         assert_eq!(loaded.config, config);
         assert_eq!(loaded.training, Some((progress, moments)));
         for index in 0..2 {
-            assert_eq!(loaded.network.layer(index).unwrap(), network.layer(index).unwrap());
+            assert_eq!(loaded.network.weight(index).unwrap(), network.weight(index).unwrap());
         }
 
         let bytes = std::fs::read(&path).unwrap();
         std::fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
-        let error = format!("{:#}", load(&path, 2).unwrap_err());
+        let error = format!("{:#}", load(&path).unwrap_err());
         assert!(error.contains("last.safetensors is no usable checkpoint"), "{error}");
         let other = Config { layers: vec![4, 5, 2], ..config };
         save(&path, &other, &network, None).unwrap();
-        let error = format!("{:#}", load(&path, 2).unwrap_err());
+        let error = format!("{:#}", load(&path).unwrap_err());
         assert!(error.contains("layers.0.weight is F32 [3, 4], expected F32 [5, 4]"), "{error}");
     }
 }

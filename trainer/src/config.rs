@@ -1,14 +1,19 @@
 //! What defines a training run: everything in here and nothing else decides its result.
 
+use crate::augment::Augmenter;
 use crate::cell::{Cell, CellName};
-use crate::data::{Dataset, DatasetName};
-use crate::kernel::backward::Flow;
+use crate::data::{Dataset, DatasetName, Samples};
+use crate::kernel::{Flow, Push, Real};
+use crate::layer::Training;
 use crate::network::Architecture;
+use crate::optimiser::Settings;
 use crate::readout::ReadoutConfig;
+use crate::spike_train::Encoding;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use spikelet_runtime::encode::{Encoder, Gain, LatencyCode, RateCode};
 use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH};
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -51,6 +56,25 @@ pub struct ActivityGoal {
     pub strength: f64,
 }
 
+impl ActivityGoal {
+    /// What it adds to the gradient at a layer's spikes in a batch of `samples`, in which `spiking` of `slots` (samples ×
+    /// timesteps × neurons) spike. H(s) of Eq. 2 counts as rising with s at slope 1, so that it has a gradient: where
+    /// neurons spike too much it is given to those that spike, and where they spike too little to all.
+    pub fn push<R: Real>(&self, spiking: f64, samples: f64, slots: f64) -> Push<R> {
+        let mut on_spikes = self.penalty / samples;
+        let mut everywhere = 0.0;
+        if let Some(target) = self.target {
+            let slope = 2.0 * self.strength * (spiking / slots - target) / (target * target * slots);
+            if slope > 0.0 {
+                on_spikes += slope;
+            } else {
+                everywhere = slope;
+            }
+        }
+        Push { on_spikes: R::of(on_spikes), everywhere: R::of(everywhere) }
+    }
+}
+
 /// Random changes to training images, drawn anew in each epoch; 0 is none.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -76,7 +100,7 @@ pub struct Config {
     pub coding: Coding,
     /// Spike probability of a white pixel per timestep, for the rate code.
     pub gain: f64,
-    /// τ of the logarithmic latency code.
+    /// τ of the logarithmic latency code, which cancels out: the spike times are normalised to the sequence.
     pub tau: f64,
     /// Inputs, then the neurons of each layer.
     pub layers: Vec<usize>,
@@ -162,14 +186,30 @@ impl Config {
         serde_json::from_str(&text).with_context(|| format!("{} is no valid config", path.display()))
     }
 
+    /// The settings that a config file chooses; the others are the default's.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn keys(path: &Path) -> anyhow::Result<HashSet<String>> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read the config {}", path.display()))?;
+        let settings: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&text).with_context(|| format!("{} is no valid config", path.display()))?;
+        Ok(settings.into_iter().map(|(key, _)| key).collect())
+    }
+
     /// The constants of a coding: latency-coded inputs are so few that the paper lets them leak slower.
     pub fn set_coding(&mut self, coding: Coding) {
         self.coding = coding;
         self.cell.set_leak(leak_for(coding));
     }
 
-    /// Cells of a kind, with the paper's constants for the coding at hand.
+    /// Cells of a kind, with the paper's constants for the coding at hand. Cells that do not spike give the readout values
+    /// at every timestep, so scores and gradients are far larger, and the learning rate that suits spikes is too high.
     pub fn set_cell(&mut self, name: CellName) {
+        if matches!(name, CellName::Gru | CellName::Brc) {
+            self.learning_rate = 0.001;
+        }
         self.cell = Cell::named(name);
         self.cell.set_leak(leak_for(self.coding));
     }
@@ -187,9 +227,11 @@ impl Config {
         let inputs = data.train.inputs();
         ensure!(
             self.layers.first() == Some(&inputs),
-            "--layers must begin with {inputs}, the pixels of an image of {}",
+            "--layers must begin with {inputs}, {} of {}",
+            data.train.inputs_in_words(),
             data.name
         );
+        self.check_coding(data)?;
         ensure!(
             (2..=MAX_LAYERS + 1).contains(&self.layers.len()),
             "--layers must name the inputs and 1 to {MAX_LAYERS} layers, like 784-512-100"
@@ -270,6 +312,37 @@ impl Config {
         Ok(())
     }
 
+    /// Refuses a coding that is none for the samples of `data`.
+    fn check_coding(&self, data: &Dataset) -> anyhow::Result<()> {
+        let events = self.coding == Coding::Events;
+        for samples in [&data.train, &data.test] {
+            match samples {
+                Samples::Images(_) => ensure!(
+                    !events,
+                    "{} holds images, not events: choose --coding rate, latency or latency-log",
+                    data.name
+                ),
+                Samples::Recordings(recordings) => {
+                    ensure!(events, "{} holds recordings of events: choose --coding events", data.name);
+                    ensure!(
+                        recordings.shortest() as usize >= self.steps,
+                        "the shortest recording of {} lasts {} µs, less than a microsecond for each of {} timesteps: lower \
+                         --steps",
+                        data.name,
+                        recordings.shortest(),
+                        self.steps
+                    );
+                    ensure!(
+                        self.augment == Augmentation::default(),
+                        "augmentation changes images, but {} holds recordings: leave it out",
+                        data.name
+                    );
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Training and validation images together.
     pub fn samples(&self, data: &Dataset) -> usize {
         self.train_samples.unwrap_or(data.train.len())
@@ -280,12 +353,24 @@ impl Config {
         (samples as f64 * self.validation).round() as usize
     }
 
-    /// The encoder of the run's inputs.
-    pub fn encoder(&self) -> Encoder {
+    /// The encoder of the run's inputs; `None` for events, which are spikes already.
+    pub fn encoder(&self) -> Option<Encoder> {
         match self.coding {
-            Coding::Rate => Encoder::Rate(RateCode::new(Gain::from_num(self.gain), self.seed)),
-            Coding::Latency => Encoder::Latency(LatencyCode::new(self.steps as u16)),
-            Coding::LatencyLog | Coding::Events => todo!(),
+            Coding::Rate => Some(Encoder::Rate(RateCode::new(Gain::from_num(self.gain), self.seed))),
+            Coding::Latency => Some(Encoder::Latency(LatencyCode::new(self.steps as u16))),
+            Coding::LatencyLog => Some(Encoder::Latency(LatencyCode::logarithmic(self.steps as u16))),
+            Coding::Events => None,
+        }
+    }
+
+    /// How the run's samples become spike trains.
+    pub fn encoding(&self) -> Encoding {
+        Encoding {
+            encoder: self.encoder(),
+            steps: self.steps,
+            blank_before: self.blank_before,
+            blank_after: self.blank_after,
+            augmenter: Augmenter::new(self.augment, self.seed),
         }
     }
 
@@ -294,14 +379,19 @@ impl Config {
         Architecture { widths: self.layers.clone(), classes, cell: self.cell.clone(), readout: self.readout }
     }
 
-    /// Which gradients flow.
-    pub const fn flow(&self) -> Flow {
-        Flow { bypass: self.bypass, detach: self.detach }
+    /// How training looks back through a layer.
+    pub const fn training(&self) -> Training {
+        Training { flow: Flow { bypass: self.bypass, detach: self.detach }, goal: self.activity }
     }
 
     /// Learning rate after `done` of all steps, 0 to 1: half a cosine.
     pub fn rate(&self, done: f64) -> f64 {
         0.5 * self.learning_rate * (1.0 + (std::f64::consts::PI * done).cos())
+    }
+
+    /// What the optimiser's step after `done` of all steps, 0 to 1, is made with.
+    pub fn step_settings(&self, done: f64) -> Settings {
+        Settings { rate: self.rate(done), clip: self.clip, decay: self.weight_decay }
     }
 
     /// Widths joined as on the command line.
@@ -331,7 +421,7 @@ pub fn parse_layers(text: &str) -> Result<Vec<usize>, String> {
 mod tests {
     use super::*;
     use crate::cell::SrcCell;
-    use crate::data::{self, Images};
+    use crate::data::{self, Event, Images, Recording, Recordings, Sensor};
 
     #[test]
     fn the_rate_falls_from_the_start_to_nothing() {
@@ -345,11 +435,13 @@ mod tests {
     fn mistakes_have_a_sentence_each() {
         let images = Images { width: 28, height: 28, pixels: vec![0; 784 * 20], labels: vec![0; 20] };
         let name = DatasetName::Digits;
-        let data = data::Dataset { name, classes: 10, train: images.clone(), test: images };
+        let samples = Samples::Images(images);
+        let class_names = (0..10).map(|class: u8| class.to_string()).collect();
+        let data = data::Dataset { name, classes: 10, class_names, train: samples.clone(), test: samples };
         let good = Config::default();
         good.check(&data).unwrap();
         let cell = Cell::Src(SrcCell { alpha: 1.0, ..SrcCell::default() });
-        let bad: [(Config, &str); 12] = [
+        let bad: [(Config, &str); 13] = [
             (Config { layers: vec![100, 10], ..good.clone() }, "must begin with 784"),
             (Config { layers: vec![784], ..good.clone() }, "1 to 16 layers"),
             (Config { layers: vec![784, 0, 10], ..good.clone() }, "between 1 and 16384 wide"),
@@ -362,6 +454,35 @@ mod tests {
             (Config { train_samples: Some(21), ..good.clone() }, "at most 20"),
             (Config { train_samples: Some(3), ..good.clone() }, "too few"),
             (Config { cell, ..good.clone() }, "alpha"),
+            (Config { coding: Coding::Events, ..good.clone() }, "holds images, not events"),
+        ];
+        for (config, sentence) in bad {
+            let error = config.check(&data).unwrap_err().to_string();
+            assert!(error.contains(sentence), "{error} should tell {sentence}");
+        }
+    }
+
+    #[test]
+    fn recordings_take_the_coding_of_events_and_enough_time() {
+        let sensor = Sensor { width: 28, height: 14, polarities: 2 };
+        let events = [0, 250].map(|t| Event { t, ..Event::default() });
+        let recordings = Recordings {
+            sensor,
+            labels: vec![0; 20],
+            recordings: vec![Recording::pack(&events, sensor).unwrap(); 20],
+        };
+        let samples = Samples::Recordings(recordings);
+        let class_names = vec!["a".to_owned(); 10];
+        let name = DatasetName::Nmnist;
+        let data = data::Dataset { name, classes: 10, class_names, train: samples.clone(), test: samples };
+        let mut good = Config::default();
+        good.set_coding(Coding::Events);
+        good.check(&data).unwrap();
+        let augment = Augmentation { shift: 1.0, ..Augmentation::default() };
+        let bad = [
+            (Config { coding: Coding::Rate, ..good.clone() }, "choose --coding events"),
+            (Config { steps: 251, ..good.clone() }, "lasts 250 µs"),
+            (Config { augment, ..good.clone() }, "augmentation changes images"),
         ];
         for (config, sentence) in bad {
             let error = config.check(&data).unwrap_err().to_string();

@@ -1,21 +1,20 @@
-//! Measures of a float network on a set of images.
+//! Measures of a float network on a set of samples.
 
 use crate::config::Config;
-use crate::data::Images;
+use crate::data::Samples;
 use crate::network::Network;
-use crate::spike_train::SpikeBatch;
+use crate::spike_train::Show;
 use anyhow::Result;
 use candle_core::{D, Tensor};
 use serde::{Deserialize, Serialize};
-use spikelet_runtime::encode::evaluation_stream;
 
 /// Samples shown at once.
 const BATCH: usize = 128;
 
-/// What a network makes of a set of images.
+/// What a network makes of a set of samples.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
-    /// Number of images.
+    /// Number of samples.
     pub samples: usize,
     /// Share of them that is classified correctly.
     pub accuracy: f64,
@@ -25,46 +24,44 @@ pub struct Evaluation {
     pub activity: Vec<f64>,
     /// `confusion[label][class]`.
     pub confusion: Vec<Vec<u32>>,
-    /// The class chosen for each image.
+    /// The class chosen for each sample.
     #[serde(skip)]
     pub chosen: Vec<u8>,
 }
 
-/// Shows the images at `indices`, each encoded in its evaluation stream, and calls `done` with the number shown.
+/// Shows the samples at `indices`, each encoded in its evaluation stream, and calls `done` with the number shown.
 ///
 /// # Errors
-/// If the images do not fit the network.
+/// If the samples do not fit the network.
 pub fn evaluate(
     network: &Network<f32>,
     config: &Config,
-    images: &Images,
+    samples: &Samples,
     indices: &[usize],
     mut done: impl FnMut(usize),
 ) -> Result<Evaluation> {
-    let encoder = config.encoder();
+    let encoding = config.encoding();
     let classes = network.architecture().classes;
     let mut total = Evaluation {
         samples: indices.len(),
-        activity: vec![0.0; network.layers().len()],
+        activity: vec![0.0; network.architecture().widths.len() - 1],
         confusion: vec![vec![0; classes]; classes],
         ..Evaluation::default()
     };
     for batch in indices.chunks(BATCH) {
-        let samples: Vec<(u64, &[u8])> =
-            batch.iter().map(|&index| (evaluation_stream(index as u32), images.image(index))).collect();
-        let output = network.forward(SpikeBatch::encode(&encoder, &samples, config.steps), None)?;
-        let labels: Vec<u32> = batch.iter().map(|&index| u32::from(images.labels[index])).collect();
+        let output = network.forward(encoding.batch(samples, batch, Show::Evaluation), None)?;
+        let labels: Vec<u32> = batch.iter().map(|&index| u32::from(samples.labels()[index])).collect();
         let labels = Tensor::new(labels, output.scores.device())?;
         let loss = candle_nn::loss::cross_entropy(&output.scores, &labels)?.to_scalar::<f32>()?;
         total.cross_entropy += f64::from(loss) * batch.len() as f64 / indices.len() as f64;
         let chosen: Vec<u32> = output.scores.argmax(D::Minus1)?.to_vec1()?;
         for (&index, class) in batch.iter().zip(chosen) {
-            total.confusion[usize::from(images.labels[index])][class as usize] += 1;
+            total.confusion[usize::from(samples.labels()[index])][class as usize] += 1;
             total.chosen.push(class as u8);
         }
-        for ((sum, spikes), layer) in total.activity.iter_mut().zip(&output.spikes).zip(network.layers()) {
-            let slots = (indices.len() * config.steps * layer.bias.elem_count()) as f64;
-            *sum += spikes.iter().map(|events| events.count() as f64).sum::<f64>() / slots;
+        let share = batch.len() as f64 / indices.len() as f64;
+        for (sum, activity) in total.activity.iter_mut().zip(output.activity()) {
+            *sum += activity * share;
         }
         done(batch.len());
     }

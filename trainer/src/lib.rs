@@ -1,9 +1,10 @@
 //! Trains networks of Spiking Recurrent Cells, quantises them, and runs them on microcontrollers.
 //!
-//! The way of a sample: [`data`] → [`spike_train`] → [`src_layer`] (with its [`kernel`]s) → [`readout`], put together in
+//! The way of a sample: [`data`] → [`spike_train`] → [`layer`] (with its [`kernel`]s) → [`readout`], put together in
 //! [`network`], trained by [`train`], measured by [`evaluate`]; then [`simulate`] runs the quantised model in the code
 //! of the device.
 
+pub mod augment;
 pub mod cell;
 pub mod checkpoint;
 pub mod cli;
@@ -13,13 +14,15 @@ pub mod deploy;
 pub mod device;
 pub mod evaluate;
 pub mod kernel;
+pub mod layer;
+pub mod loss;
 pub mod network;
 pub mod optimiser;
 pub mod plot;
 mod progress;
 pub mod readout;
+pub mod recurrent;
 pub mod reproduce;
 pub mod simulate;
 pub mod spike_train;
-pub mod src_layer;
 pub mod train;

@@ -1,6 +1,7 @@
 //! Adam (Kingma, Ba 2015), with its state open to checkpoints, and clipping of the gradient's norm.
 
-use crate::src_layer::with_numbers;
+use crate::layer::with_numbers;
+use crate::network::NamedParameter;
 use candle_core::backprop::GradStore;
 use candle_core::{Result, Tensor, Var};
 
@@ -28,10 +29,21 @@ pub struct Parameter {
     pub square: Vec<f32>,
 }
 
+/// What a step of [`Adam`] is made with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Settings {
+    /// Learning rate.
+    pub rate: f64,
+    /// Longest gradient; a longer one is scaled down to it.
+    pub clip: f64,
+    /// Share of each weight, times the rate, that is lost per step apart from the gradient (AdamW).
+    pub decay: f64,
+}
+
 impl Adam {
     /// An optimiser that has not made a step.
-    pub fn new(parameters: Vec<(String, Var)>) -> Self {
-        let parameter = |(name, value): (String, Var)| {
+    pub fn new(parameters: Vec<NamedParameter>) -> Self {
+        let parameter = |NamedParameter { name, value, .. }: NamedParameter| {
             let zeros = vec![0.0; value.elem_count()];
             Parameter { name, value, mean: zeros.clone(), square: zeros }
         };
@@ -66,12 +78,13 @@ impl Adam {
         self.steps = steps;
     }
 
-    /// One step at the given rate, the gradient first scaled down to norm `clip` where it is longer. Returns the
+    /// One step, the gradient first scaled down where it is longer than wanted. Returns the
     /// gradient's norm before that.
     ///
     /// # Errors
     /// None but those of candle's copies; a parameter without gradient stays as it is.
-    pub fn step(&mut self, gradients: &GradStore, rate: f64, clip: f64) -> Result<f64> {
+    pub fn step(&mut self, gradients: &GradStore, settings: &Settings) -> Result<f64> {
+        let &Settings { rate, clip, decay } = settings;
         let of = |parameter: &Parameter| gradients.get(parameter.value.as_tensor()).cloned();
         let gradients: Vec<Option<Tensor>> = self.parameters.iter().map(of).collect();
         let mut squares = 0.0;
@@ -90,12 +103,14 @@ impl Adam {
         };
         for (parameter, gradient) in self.parameters.iter_mut().zip(&gradients) {
             let Some(gradient) = gradient else { continue };
+            // Biases, leaks and the like are no weights: decay would only draw them to 0.
+            let decay = if parameter.value.rank() == 2 { (rate * decay) as f32 } else { 0.0 };
             let mut value = with_numbers(parameter.value.as_tensor(), |value: &[f32]| Ok(value.to_vec()))?;
             let (mean, square) = (&mut parameter.mean, &mut parameter.square);
             with_numbers(gradient, |g: &[f32]| {
                 pulp::Arch::new().dispatch(
                     #[inline(always)]
-                    || step.apply(&mut value, mean, square, g),
+                    || step.apply(&mut value, mean, square, g, decay),
                 );
                 Ok(())
             })?;
@@ -115,13 +130,13 @@ struct Step {
 
 impl Step {
     #[inline(always)]
-    fn apply(&self, value: &mut [f32], mean: &mut [f32], square: &mut [f32], gradient: &[f32]) {
+    fn apply(&self, value: &mut [f32], mean: &mut [f32], square: &mut [f32], gradient: &[f32], decay: f32) {
         let (b1, b2, epsilon) = (BETA_1 as f32, BETA_2 as f32, EPSILON as f32);
         for (((w, m), v), &g) in value.iter_mut().zip(mean).zip(square).zip(gradient) {
             let g = g * self.scale;
             *m = b1 * *m + (1.0 - b1) * g;
             *v = b2 * *v + (1.0 - b2) * g * g;
-            *w -= self.rate * *m / ((*v).sqrt() * self.unbias + epsilon);
+            *w = (*w - decay * *w) - self.rate * *m / ((*v).sqrt() * self.unbias + epsilon);
         }
     }
 }
@@ -149,11 +164,15 @@ mod tests {
     fn follows_the_formula() {
         let w = Var::new(&[1.0f32, -2.0], &Device::Cpu).unwrap();
         let curve = Tensor::new(&[0.5f32, 5.0], &Device::Cpu).unwrap();
-        let mut adam = Adam::new(vec![("w".to_owned(), w.clone())]);
+        let mut adam =
+            Adam::new(vec![NamedParameter { name: "w".to_owned(), value: w.clone(), transposed: false }]);
         let (mut hand, mut m, mut v) = ([1.0f64, -2.0], [0.0f64; 2], [0.0f64; 2]);
         for t in 1..=2 {
             let loss = (w.sqr().unwrap() * &curve).unwrap().sum_all().unwrap();
-            let norm = adam.step(&loss.backward().unwrap(), 0.1, 1.0).unwrap();
+            let norm = {
+                let settings = Settings { rate: 0.1, clip: 1.0, decay: 0.0 };
+                adam.step(&loss.backward().unwrap(), &settings).unwrap()
+            };
             let g: Vec<f64> = hand.iter().zip([1.0, 10.0]).map(|(w, c)| w * c).collect();
             let expected_norm = g.iter().map(|g| g * g).sum::<f64>().sqrt();
             assert!((norm - expected_norm).abs() < 1e-4);

@@ -4,7 +4,7 @@
 //! Only `v[T]` matters, so it is one sum over the spikes, each weighted with α^(T-1-t).
 
 use crate::kernel::{Events, Real};
-use crate::src_layer::{BatchGradient, Slot, Spikes, with_numbers};
+use crate::layer::{BatchGradient, Slot, Spikes, with_numbers};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -65,7 +65,8 @@ impl<R: Real> ReadoutOp<R> {
         let mut sums = vec![R::ZERO; self.classes];
         for (t, &weight) in decay.iter().enumerate() {
             let (inputs, values) = events.at(t);
-            for (&input, &value) in inputs.iter().zip(values) {
+            for (k, &input) in inputs.iter().enumerate() {
+                let value = values.get(k).copied().unwrap_or(R::ONE);
                 sums[usize::from(input) / group] += weight * value;
             }
         }

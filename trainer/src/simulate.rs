@@ -1,10 +1,10 @@
 //! A model on the host, in the very code that runs on the device.
 
-use crate::data::Images;
+use crate::data::Samples;
+use crate::spike_train::{Encoding, Show, SpikeTrain};
 use rayon::prelude::*;
 use serde::Serialize;
 use spikelet_export::ModelFile;
-use spikelet_runtime::encode::evaluation_stream;
 use spikelet_runtime::formats::{Current, Score};
 use spikelet_runtime::{MAX_WIDTH, MemoryView, Need, Network, Potentials, Spike};
 
@@ -64,25 +64,26 @@ impl HostMemory {
     }
 }
 
-/// Runs every image through the model, encoded in its [`evaluation_stream`]; calls `done` after each.
+/// Runs every sample through the model, encoded in its evaluation stream; calls `done` after each.
 ///
 /// The result does not depend on the number of threads.
 ///
 /// # Panics
-/// If the images have another number of pixels than the model has inputs.
-pub fn simulate(file: &ModelFile<'_>, images: &Images, done: impl Fn() + Sync) -> Simulation {
+/// If the samples have another number of inputs than the model.
+pub fn simulate(file: &ModelFile<'_>, samples: &Samples, done: impl Fn() + Sync) -> Simulation {
     let need = file.model().need();
-    assert_eq!(images.inputs(), need.inputs, "the images do not fit the model");
+    assert_eq!(samples.inputs(), need.inputs, "the samples do not fit the model");
+    let encoding = Encoding::of_model(file);
     // Few long pieces: each has counters of its own.
-    let piece = images.len().div_ceil(8 * rayon::current_num_threads()).max(1);
-    let pieces: Vec<Simulation> = (0..images.len())
+    let piece = samples.len().div_ceil(8 * rayon::current_num_threads()).max(1);
+    let pieces: Vec<Simulation> = (0..samples.len())
         .into_par_iter()
         .chunks(piece)
         .map(|indices| {
             let mut memory = HostMemory::new(need);
             let mut simulator = Simulator::new(file, memory.view());
             for index in indices {
-                simulator.present(images.image(index), evaluation_stream(index as u32));
+                simulator.present(&encoding.train(samples, index, Show::Evaluation));
                 done();
             }
             simulator.total
@@ -92,9 +93,7 @@ pub fn simulate(file: &ModelFile<'_>, images: &Images, done: impl Fn() + Sync) -
 }
 
 struct Simulator<'m, 'a> {
-    file: &'m ModelFile<'m>,
     network: Network<'m, 'a>,
-    spiking: Box<heapless::Vec<u16, MAX_WIDTH>>,
     total: Simulation,
 }
 
@@ -104,16 +103,15 @@ impl<'m, 'a> Simulator<'m, 'a> {
         let counters = model.layers().iter().map(|layer| vec![0; usize::from(layer.synapses().neurons())]);
         let total = Simulation { neuron_spikes: counters.collect(), ..Simulation::default() };
         let network = Network::new(model, memory).expect("host memory is as large as the model needs");
-        Self { file, network, spiking: Box::default(), total }
+        Self { network, total }
     }
 
-    fn present(&mut self, pixels: &[u8], stream: u64) {
-        let Self { file, network, spiking, total } = self;
+    fn present(&mut self, train: &SpikeTrain) {
+        let Self { network, total } = self;
         network.reset();
-        for t in 0..file.model().steps() {
-            file.encoder().step(stream, t, pixels, &mut **spiking);
-            total.input_spikes += spiking.len() as u64;
-            network.step_observed(spiking, |layer, spikes| {
+        total.input_spikes += train.inputs.len() as u64;
+        for t in 0..train.steps() {
+            network.step_observed(train.at(t), |layer, spikes| {
                 for spike in spikes {
                     total.neuron_spikes[layer][usize::from(spike.neuron)] += 1;
                 }

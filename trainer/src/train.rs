@@ -15,10 +15,11 @@ use crate::checkpoint::{self, Progress};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::evaluate::{Evaluation, evaluate};
+use crate::loss;
 use crate::network::Network;
 use crate::optimiser::Adam;
 use crate::progress;
-use crate::spike_train::SpikeBatch;
+use crate::spike_train::Show;
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{D, Tensor};
 use indicatif::ProgressBar;
@@ -26,7 +27,6 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
-use spikelet_runtime::encode::training_stream;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,6 +77,11 @@ static STOP: AtomicBool = AtomicBool::new(false);
 pub fn stop_on_ctrl_c() {
     // A second call finds the handler in place, which is all that is wanted.
     let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
+}
+
+/// True once Ctrl-C was pressed.
+pub fn is_stopped() -> bool {
+    STOP.load(Ordering::Relaxed)
 }
 
 /// Trains in the folder `out`, or goes on there with `resume`, and measures the best network on the test images once.
@@ -142,7 +147,7 @@ impl<'a> Run<'a> {
         let mut run = Self { config, out, network, adam, progress: Progress::default(), metrics: Vec::new() };
         let last = out.join("last.safetensors");
         if resume && last.exists() {
-            let checkpoint = checkpoint::load(&last, data.classes)?;
+            let checkpoint = checkpoint::load(&last)?;
             ensure!(checkpoint.config == *config, "{} was trained with another config", last.display());
             let (progress, moments) = checkpoint
                 .training
@@ -190,12 +195,13 @@ impl<'a> Run<'a> {
         let (config, epoch) = (self.config, self.progress.epochs);
         let mut order = train.to_vec();
         order.shuffle(&mut rng(config.seed, 1 + epoch as u64));
-        let encoder = config.encoder();
+        let encoding = config.encoding();
+        let show = Show::Training { epoch: epoch as u32 };
         let batches = order.len().div_ceil(config.batch);
         let mut sums = Sums::default();
         let (mut seen, start) = (0, Instant::now());
         for (index, batch) in order.chunks(config.batch).enumerate() {
-            if STOP.load(Ordering::Relaxed) {
+            if is_stopped() {
                 bar.finish_and_clear();
                 bail!(
                     "stopped in epoch {} of {}: go on with `spikelet train --resume --out {}`",
@@ -204,17 +210,15 @@ impl<'a> Run<'a> {
                     self.out.display()
                 );
             }
-            let stream = |sample: usize| training_stream(epoch as u32, sample as u32);
-            let samples: Vec<(u64, &[u8])> =
-                batch.iter().map(|&sample| (stream(sample), data.train.image(sample))).collect();
-            let spikes = SpikeBatch::encode(&encoder, &samples, config.steps);
-            let labels: Vec<u32> = batch.iter().map(|&sample| u32::from(data.train.labels[sample])).collect();
-            let output = self.network.forward(spikes, Some(config.flow()))?;
+            let spikes = encoding.batch(&data.train, batch, show);
+            let labels: Vec<u32> =
+                batch.iter().map(|&sample| u32::from(data.train.labels()[sample])).collect();
+            let output = self.network.forward(spikes, Some(config.training()))?;
             let targets = Tensor::new(labels.as_slice(), output.scores.device())?;
-            let loss = candle_nn::loss::cross_entropy(&output.scores, &targets)?;
+            let loss = loss::loss(config.loss, &output.scores, &targets, config.label_smoothing)?;
             let done = (epoch as f64 + index as f64 / batches as f64) / config.epochs as f64;
-            let norm = self.adam.step(&loss.backward()?, config.rate(done), config.clip)?;
-            self.bound_biases()?;
+            let norm = self.adam.step(&loss.backward()?, &config.step_settings(done))?;
+            self.network.bound()?;
 
             let chosen: Vec<u32> = output.scores.argmax(D::Minus1)?.to_vec1()?;
             let size = batch.len() as f64;
@@ -227,7 +231,10 @@ impl<'a> Run<'a> {
             bar.inc(batch.len() as u64);
             if index % 8 == 0 {
                 let share = |sum: f64| sum / seen as f64;
-                let activity = activity(&output.spikes, &self.network, config.steps);
+                let activity = output.activity();
+                let activity: Vec<_> =
+                    activity.iter().map(|share| format!("{:.1} %", 100.0 * share)).collect();
+                let activity = activity.join("/");
                 bar.set_message(format!(
                     "loss {:.3}, accuracy {:.1} %, activity {activity}, {:.0} samples/s",
                     share(sums.loss),
@@ -237,14 +244,6 @@ impl<'a> Run<'a> {
             }
         }
         Ok(sums)
-    }
-
-    /// Projects b_h back under its bound: above it there is no gradient that could bring it back.
-    fn bound_biases(&self) -> Result<()> {
-        for layer in self.network.layers() {
-            layer.bias.set(&layer.bias.minimum(self.config.cell.src().map_or(0.0, |cell| cell.bias_most))?)?;
-        }
-        Ok(())
     }
 
     /// Writes the epoch's results, the resumable checkpoint last: whatever a kill leaves behind, the run resumes from
@@ -274,7 +273,7 @@ impl<'a> Run<'a> {
     }
 
     fn finish(&self, data: &Dataset) -> Result<RunResult> {
-        let best = checkpoint::load(&self.out.join("best.safetensors"), data.classes)?;
+        let best = checkpoint::load(&self.out.join("best.safetensors"))?;
         let bar = progress::bar("testing", data.test.len(), "samples");
         let indices: Vec<usize> = (0..data.test.len()).collect();
         let test = evaluate(&best.network, self.config, &data.test, &indices, |count| bar.inc(count as u64))?;
@@ -300,8 +299,11 @@ struct Sums {
     norm: f64,
 }
 
-/// The metrics of the first `epochs` epochs.
-fn read_metrics(out: &Path, epochs: usize) -> Result<Vec<EpochMetrics>> {
+/// The metrics of the first `epochs` epochs of the run in the folder `out`.
+///
+/// # Errors
+/// One sentence if they are not there, damaged or fewer.
+pub fn read_metrics(out: &Path, epochs: usize) -> Result<Vec<EpochMetrics>> {
     let path = out.join("metrics.jsonl");
     let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let lines = text.lines().take(epochs).map(|line| Ok(serde_json::from_str(line)?));
@@ -309,21 +311,6 @@ fn read_metrics(out: &Path, epochs: usize) -> Result<Vec<EpochMetrics>> {
         lines.collect::<Result<Vec<_>>>().with_context(|| format!("{} is damaged", path.display()))?;
     ensure!(metrics.len() == epochs, "{} holds {} of {epochs} epochs", path.display(), metrics.len());
     Ok(metrics)
-}
-
-/// Activity of a batch, for the progress bar.
-fn activity(
-    spikes: &[std::sync::Arc<Vec<crate::kernel::Events<f32>>>],
-    network: &Network<f32>,
-    steps: usize,
-) -> String {
-    let share =
-        |(spikes, layer): (&std::sync::Arc<Vec<crate::kernel::Events<f32>>>, &crate::network::Parameters)| {
-            let slots = (spikes.len() * steps * layer.bias.elem_count()) as f64;
-            let count: usize = spikes.iter().map(|events| events.count()).sum();
-            format!("{:.1} %", 100.0 * count as f64 / slots)
-        };
-    spikes.iter().zip(network.layers()).map(share).collect::<Vec<_>>().join("/")
 }
 
 impl EpochMetrics {

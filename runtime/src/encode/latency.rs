@@ -1,29 +1,73 @@
-//! Latency code: one spike per pixel, the brighter the sooner (paper, section 4.1; PAPER-NOTES 4).
+//! Latency codes: one spike per pixel, the brighter the sooner (paper, section 4.1; PAPER-NOTES 4).
 
 use crate::MAX_WIDTH;
+
+// LOGARITHMIC: spike time of each pixel value from FAINTEST to 255 in the logarithmic code, as a share of the last
+// timestep in 2^-32; descending.
+include!(concat!(env!("OUT_DIR"), "/latency_table.rs"));
 
 /// Smallest pixel value that spikes: the paper's threshold V_th = 0.01, times 255, rounded up.
 const FAINTEST: u8 = 3;
 
-/// Linear latency code over `T` timesteps: pixel value `p` spikes once, at
-/// `t = round((T - 1) (1 - p / 255))`, and not at all where `p / 255 < 0.01`.
+/// How the spike time falls with brightness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Curve {
+    /// In a straight line.
+    Linear,
+    /// Like the time at which an RC circuit charges up to the threshold.
+    Logarithmic,
+}
+
+/// Latency code over `T` timesteps: pixel value `p` spikes once, and not at all where `I = p / 255` is below 0.01.
 ///
-/// This is snnTorch's linear code, normalised and clipped, which the paper's authors ran; the printed formula of
-/// the spike time is garbled. There are no ties to round: 255 is odd.
+/// | curve | spike time |
+/// |---|---|
+/// | linear | `round((T - 1) (1 - I))` |
+/// | logarithmic | `round((T - 1) ln(I / (I - θ)) / ln((θ + ε) / ε))`, θ = 0.01, ε = 1e-7 |
+///
+/// These are snnTorch's codes (`spikegen.latency` with `normalize` and `clip`), of which the paper's authors ran the
+/// linear one; the formula that the paper prints is garbled. snnTorch's time constant τ cancels out, since
+/// normalising divides by the longest time, which grows with τ as all others do. That longest time is the one of a
+/// black pixel, whose spike is then taken away: so the logarithmic code crowds all spikes into the first sixth of the
+/// sequence. Computed in integers: there are no ties to round in the linear code, and the logarithmic one multiplies
+/// a table of 253 words by `T - 1`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatencyCode {
     steps: u16,
+    curve: Curve,
 }
 
 impl LatencyCode {
-    /// A latency code over `steps` timesteps.
+    /// The linear code over `steps` timesteps.
     pub const fn new(steps: u16) -> Self {
-        Self { steps }
+        Self { steps, curve: Curve::Linear }
+    }
+
+    /// The logarithmic code over `steps` timesteps.
+    ///
+    /// ```
+    /// use spikelet_runtime::encode::LatencyCode;
+    ///
+    /// let code = LatencyCode::logarithmic(200);
+    /// let mut spikes = 0;
+    /// code.for_each_spike(33, &[255, 3, 0], |pixel| {
+    ///     assert_eq!(pixel, 1, "the faintest pixel spikes last, at 32.8");
+    ///     spikes += 1;
+    /// });
+    /// assert_eq!(spikes, 1);
+    /// ```
+    pub const fn logarithmic(steps: u16) -> Self {
+        Self { steps, curve: Curve::Logarithmic }
     }
 
     /// Length of the sequence in timesteps.
     pub const fn steps(&self) -> u16 {
         self.steps
+    }
+
+    /// How the spike time falls with brightness.
+    pub const fn curve(&self) -> Curve {
+        self.curve
     }
 
     /// Calls `spike` with each pixel that spikes at timestep `t`, in ascending order.
@@ -41,22 +85,39 @@ impl LatencyCode {
 
     /// The range of pixel values that spike at timestep `t`; `None` if there are none.
     ///
-    /// With darkness `d = 255 - p`, a pixel spikes at `t` if `(T - 1) d` lies within 127 of `255 t`. Solved for
-    /// `d` once a timestep, so that a pixel costs two comparisons and no division.
+    /// Solved once a timestep, so that a pixel costs two comparisons and no division.
     fn values_at(&self, t: u16) -> Option<(u8, u8)> {
         if t >= self.steps {
             return None;
         }
-        let centre = 255 * u32::from(t);
         let last = u32::from(self.steps) - 1;
-        let (least, most) = match last {
-            0 => (0, 255),
-            _ => (centre.saturating_sub(127).div_ceil(last), (centre + 127) / last),
-        };
-        let most = most.min(255 - u32::from(FAINTEST));
-        // Both bounds are at most 252 where the range is not empty.
-        (least <= most).then(|| (255 - most as u8, 255 - least as u8))
+        match self.curve {
+            Curve::Linear => linear_values(t, last),
+            Curve::Logarithmic => logarithmic_values(t, last),
+        }
     }
+}
+
+/// With darkness `d = 255 - p`, a pixel spikes at `t` if `(T - 1) d` lies within 127 of `255 t`.
+fn linear_values(t: u16, last: u32) -> Option<(u8, u8)> {
+    let centre = 255 * u32::from(t);
+    let (least, most) = match last {
+        0 => (0, 255),
+        _ => (centre.saturating_sub(127).div_ceil(last), (centre + 127) / last),
+    };
+    let most = most.min(255 - u32::from(FAINTEST));
+    // Both bounds are at most 252 where the range is not empty.
+    (least <= most).then(|| (255 - most as u8, 255 - least as u8))
+}
+
+/// The times fall as the value grows, so the values of one time stand side by side in the table.
+fn logarithmic_values(t: u16, last: u32) -> Option<(u8, u8)> {
+    // At most 2^32 × 65534 + 2^31, no overflow.
+    let time = |share: u32| ((u64::from(share) * u64::from(last) + (1 << 31)) >> 32) as u32;
+    let first = LOGARITHMIC.partition_point(|&share| time(share) > u32::from(t));
+    let end = LOGARITHMIC.partition_point(|&share| time(share) >= u32::from(t));
+    // Both are at most 252 where the range is not empty.
+    (first < end).then(|| (FAINTEST + first as u8, FAINTEST + (end - 1) as u8))
 }
 
 #[cfg(test)]
@@ -74,21 +135,32 @@ mod tests {
         first
     }
 
+    /// The formula in f64, for every value or, of long sequences, some of them.
+    fn check(code: LatencyCode, share: impl Fn(f64) -> f64) {
+        let steps = code.steps();
+        for value in (0..=255).step_by(if steps > 1000 { 51 } else { 1 }) {
+            let intensity = f64::from(value) / 255.0;
+            let expected = (f64::from(steps - 1) * share(intensity)).round() as u16;
+            let expected = (intensity >= 0.01).then_some(expected);
+            assert_eq!(time(code, value), expected, "value {value} of {steps} steps, {:?}", code.curve());
+        }
+    }
+
     #[test]
-    fn the_formula_holds_for_every_value_and_length() {
+    fn the_formulas_hold_for_every_value_and_length() {
         for steps in [1, 2, 3, 20, 44, 100, 200, 256, 1000, u16::MAX] {
-            let code = LatencyCode::new(steps);
-            for value in (0..=255).step_by(if steps > 1000 { 51 } else { 1 }) {
-                let expected = (f64::from(steps - 1) * (1.0 - f64::from(value) / 255.0)).round() as u16;
-                let expected = (f64::from(value) / 255.0 >= 0.01).then_some(expected);
-                assert_eq!(time(code, value), expected, "value {value} of {steps} steps");
-            }
+            check(LatencyCode::new(steps), |intensity| 1.0 - intensity);
+            let longest = (0.010_000_1f64 / 1e-7).ln();
+            let share = |intensity: f64| (intensity / (intensity - 0.01)).ln() / longest;
+            check(LatencyCode::logarithmic(steps), share);
         }
     }
 
     #[test]
     fn silent_outside_the_sequence() {
-        LatencyCode::new(5).for_each_spike(5, &[0, 255], |p| panic!("pixel {p} spiked"));
-        LatencyCode::new(0).for_each_spike(0, &[0, 255], |p| panic!("pixel {p} spiked"));
+        for code in [LatencyCode::new, LatencyCode::logarithmic] {
+            code(5).for_each_spike(5, &[0, 255], |p| panic!("pixel {p} spiked"));
+            code(0).for_each_spike(0, &[0, 255], |p| panic!("pixel {p} spiked"));
+        }
     }
 }

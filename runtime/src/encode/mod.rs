@@ -11,7 +11,7 @@
 mod latency;
 mod rate;
 
-pub use latency::LatencyCode;
+pub use latency::{Curve, LatencyCode};
 pub use rate::{Gain, RateCode};
 
 use crate::spikes::InputSpikes;

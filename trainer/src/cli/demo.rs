@@ -72,7 +72,7 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
         parse_layers(&args.layers).map_err(|error| anyhow::anyhow!("--layers {}: {error}", args.layers))?;
     let config =
         Config { dataset: args.dataset, layers, steps: args.steps, epochs: args.epochs, ..Config::default() };
-    let data = args.folder.load(config.dataset)?;
+    let data = args.folder.load(config.dataset.clone())?;
     let images = model::first(&data.test, Some(args.samples))?;
     let resume = args.out.join("config.json").is_file();
     ensure!(

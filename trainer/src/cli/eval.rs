@@ -26,6 +26,8 @@ struct Measures {
     dataset: data::DatasetName,
     samples: usize,
     results: Vec<Result>,
+    /// Why a run was not measured in fixed point, if it was not.
+    only_float: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,15 +53,19 @@ fn of_model(args: &EvalArgs) -> anyhow::Result<Measures> {
     let data = args.images.load(file.header()?.provenance.data)?;
     let images = model::first(&data.test, args.samples)?;
     let result = fixed(&file, &data, &images)?;
-    Ok(Measures { dataset: data.name, samples: images.len(), results: vec![result] })
+    Ok(Measures { dataset: data.name, samples: images.len(), results: vec![result], only_float: None })
 }
 
 fn of_run(args: &EvalArgs) -> anyhow::Result<Measures> {
     let trained = deploy::open_run(&args.path)?;
     let data = args.images.load(&trained.config.dataset.to_string())?;
     let images = model::first(&data.test, args.samples)?;
-    let bytes = deploy::quantise_network(&trained)?.model(&trained.config, &images, Measured::default())?;
-    let fixed = fixed(&ModelFile::open(&bytes)?, &data, &images)?;
+    let quantised = deploy::quantise_network(&trained);
+    let (fixed, only_float) =
+        match quantised.and_then(|q| q.model(&trained.config, &images, Measured::default())) {
+            Ok(bytes) => (Some(fixed(&ModelFile::open(&bytes)?, &data, &images)?), None),
+            Err(error) => (None, Some(format!("{error:#}"))),
+        };
     let float = export::float(&trained, &images)?;
     let float = Result {
         arithmetic: "float",
@@ -68,10 +74,11 @@ fn of_run(args: &EvalArgs) -> anyhow::Result<Measures> {
         activity: float.activity,
         confusion: float.confusion,
     };
-    Ok(Measures { dataset: data.name, samples: images.len(), results: vec![float, fixed] })
+    let results = std::iter::once(float).chain(fixed).collect();
+    Ok(Measures { dataset: data.name, samples: images.len(), results, only_float })
 }
 
-fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Images) -> anyhow::Result<Result> {
+fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Samples) -> anyhow::Result<Result> {
     model::check_fit(file, data)?;
     let bar = progress::bar("fixed point", images.len(), "samples");
     let simulation = simulate(file, images, || bar.inc(1));
@@ -79,10 +86,10 @@ fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Images) -> anyhow:
     let chosen = simulation.classes();
     Ok(Result {
         arithmetic: "fixed point",
-        accuracy: model::correct(&images.labels, &chosen) as f64 / images.len() as f64,
+        accuracy: model::correct(images.labels(), &chosen) as f64 / images.len() as f64,
         cross_entropy: None,
         activity: simulation.activity(file.model().steps()),
-        confusion: model::confusion(data.classes, &images.labels, &chosen),
+        confusion: model::confusion(data.classes, images.labels(), &chosen),
     })
 }
 
@@ -98,5 +105,8 @@ fn print(measures: &Measures, path: &Path) {
             show::activity(&result.activity)
         );
         println!("{}", show::confusion(&result.confusion));
+    }
+    if let Some(why) = &measures.only_float {
+        println!("\nnot measured in fixed point: {why}");
     }
 }

@@ -73,7 +73,7 @@ pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
         folder.join("model.spk")
     });
     ensure!(!out.is_dir(), "{} is a folder: name a file with --out", out.display());
-    let data = args.folder.load(trained.config.dataset)?;
+    let data = args.folder.load(trained.config.dataset.clone())?;
     let images = model::first(&data.test, args.samples)?;
     let exported = export(&trained, &images, out, args.allow_silent)?;
     show::show(json, &exported, print)
@@ -82,7 +82,7 @@ pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
 /// Quantises a network, measures it against its float form on `images`, and writes its model to `out`.
 pub fn export(
     trained: &Trained,
-    images: &data::Images,
+    images: &data::Samples,
     out: PathBuf,
     allow_silent: bool,
 ) -> anyhow::Result<Exported> {
@@ -96,7 +96,7 @@ pub fn export(
     bar.finish_and_clear();
     let chosen = fixed.classes();
     let (float_correct, fixed_correct) =
-        (model::correct(&images.labels, &float.chosen), model::correct(&images.labels, &chosen));
+        (model::correct(images.labels(), &float.chosen), model::correct(images.labels(), &chosen));
     let layers = layers(&quantised.reports, &fixed, file.model().steps());
     let silent = layers.iter().position(|layer| layer.silent == layer.neurons);
     if let Some(index) = silent {
@@ -126,7 +126,7 @@ pub fn export(
 }
 
 /// The float network on all of `images`.
-pub fn float(trained: &Trained, images: &data::Images) -> anyhow::Result<Evaluation> {
+pub fn float(trained: &Trained, images: &data::Samples) -> anyhow::Result<Evaluation> {
     let indices: Vec<usize> = (0..images.len()).collect();
     let bar = progress::bar("float", images.len(), "samples");
     let evaluation =

@@ -7,7 +7,9 @@ mod export;
 mod folder;
 mod inspect;
 mod model;
+mod reproduce;
 mod run;
+mod settings;
 mod show;
 mod train;
 
@@ -31,7 +33,7 @@ enum Command {
     /// List, check and show data sets.
     Data(data::DataArgs),
     /// Train a network.
-    Train(train::TrainArgs),
+    Train(Box<train::TrainArgs>),
     /// Measure a run or a model on a test set.
     Eval(eval::EvalArgs),
     /// Quantise a run and write a model file.
@@ -40,6 +42,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
+    /// Make a table or figure of the paper again.
+    Reproduce(reproduce::ReproduceArgs),
 }
 
 impl Cli {
@@ -51,11 +55,12 @@ impl Cli {
         match self.command {
             Command::Demo(args) => demo::run(args, self.json),
             Command::Data(args) => data::run(args, self.json),
-            Command::Train(args) => train::run(args, self.json),
+            Command::Train(args) => train::run(*args, self.json),
             Command::Eval(args) => eval::run(args, self.json),
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
+            Command::Reproduce(args) => reproduce::run(args, self.json),
         }
     }
 }

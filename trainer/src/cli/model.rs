@@ -2,9 +2,8 @@
 
 use super::folder::DataFolder;
 pub use crate::checkpoint::write_atomically;
-use crate::data::{Dataset, DatasetName, Images};
+use crate::data::{Dataset, DatasetName, Samples};
 use anyhow::{Context, anyhow, bail};
-use clap::ValueEnum;
 use spikelet_export::{AlignedBytes, ModelFile};
 use std::path::Path;
 
@@ -26,7 +25,7 @@ pub fn open<'m>(bytes: &'m AlignedBytes, path: &Path) -> anyhow::Result<ModelFil
 #[derive(Clone, Debug, clap::Args)]
 pub struct ImagesArgs {
     /// Data set; by default the one the model was trained on.
-    #[arg(long)]
+    #[arg(long, value_name = "SET")]
     dataset: Option<DatasetName>,
     #[command(flatten)]
     folder: DataFolder,
@@ -35,9 +34,9 @@ pub struct ImagesArgs {
 impl ImagesArgs {
     /// The data set for a model trained on the set called `trained_on`.
     pub fn load(&self, trained_on: &str) -> anyhow::Result<Dataset> {
-        let name = match self.dataset {
-            Some(name) => name,
-            None => DatasetName::from_str(trained_on, false).map_err(|_| {
+        let name = match &self.dataset {
+            Some(name) => name.clone(),
+            None => trained_on.parse().map_err(|_| {
                 anyhow!("the model's data set \"{trained_on}\" is unknown: name one with --dataset")
             })?,
         };
@@ -50,11 +49,12 @@ pub fn check_fit(file: &ModelFile<'_>, data: &Dataset) -> anyhow::Result<()> {
     let need = file.model().need();
     if data.test.inputs() != need.inputs || data.classes != need.classes {
         bail!(
-            "the model takes {} inputs and {} classes, but {} has {} pixels and {} classes: choose another --dataset",
+            "the model takes {} inputs and {} classes, but {} has {} {} and {} classes: choose another --dataset",
             need.inputs,
             need.classes,
             data.name,
             data.test.inputs(),
+            if data.name.has_events() { "inputs" } else { "pixels" },
             data.classes
         );
     }
@@ -62,7 +62,7 @@ pub fn check_fit(file: &ModelFile<'_>, data: &Dataset) -> anyhow::Result<()> {
 }
 
 /// The first `samples` test images, or all of them; refuses more than there are.
-pub fn first(images: &Images, samples: Option<usize>) -> anyhow::Result<Images> {
+pub fn first(images: &Samples, samples: Option<usize>) -> anyhow::Result<Samples> {
     let samples = samples.unwrap_or(images.len());
     if samples == 0 || samples > images.len() {
         bail!("--samples must be 1 to {}, the number of test images", images.len());

@@ -1,7 +1,7 @@
 //! `spikelet run`: samples on a board, compared with the host.
 
 use super::{model, show};
-use crate::data::{DatasetName, Images};
+use crate::data::{DatasetName, Samples};
 use crate::device::{
     self, Board, Costs, DeviceInference, Firmware, FirmwareOptions, InputKind, Qemu, measure, run_samples,
 };
@@ -99,7 +99,7 @@ pub fn run_on_board(
     firmware: &Firmware,
     file: &ModelFile<'_>,
     dataset: DatasetName,
-    images: &Images,
+    images: &Samples,
     input: InputKind,
 ) -> anyhow::Result<BoardRun> {
     let (mut qemu, mut client) = Qemu::start(board, &firmware.elf)?;
@@ -110,7 +110,7 @@ pub fn run_on_board(
     let start = Instant::now();
     let (mut shown, mut right) = (0, 0);
     let device = run_samples(&mut client, file, images, input, |result| {
-        right += usize::from(u16::from(images.labels[shown]) == result.inference.class);
+        right += usize::from(u16::from(images.labels()[shown]) == result.inference.class);
         shown += 1;
         bar.set_message(format!("accuracy {:.1} %", 100.0 * right as f64 / shown as f64));
         bar.inc(1);
@@ -128,7 +128,7 @@ fn compare(
     board: Board,
     file: &ModelFile<'_>,
     dataset: DatasetName,
-    images: &Images,
+    images: &Samples,
     input: InputKind,
     device: &[DeviceInference],
     firmware: &Firmware,
@@ -156,8 +156,8 @@ fn compare(
         dataset,
         input,
         samples: images.len(),
-        device_accuracy: share(model::correct(&images.labels, &classes)),
-        host_accuracy: share(model::correct(&images.labels, &host.classes())),
+        device_accuracy: share(model::correct(images.labels(), &classes)),
+        host_accuracy: share(model::correct(images.labels(), &host.classes())),
         equal: equal.count(),
         instructions_per_step: per_step(|result| result.ticks),
         encoding_per_step: (input == InputKind::Pixels).then(|| per_step(|result| result.ticks_encoding)),

@@ -1,45 +1,17 @@
 //! `spikelet train`.
 
 use super::folder::DataFolder;
+use super::settings::Settings;
 use super::show;
-use crate::config::{Coding, Config, parse_layers};
-use crate::data::DatasetName;
+use crate::config::Config;
 use crate::train::{self, RunResult};
 use anyhow::bail;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct TrainArgs {
-    /// Data set [default: digits, the built-in one].
-    #[arg(long)]
-    dataset: Option<DatasetName>,
-    /// How pixels become spikes [default: rate].
-    #[arg(long)]
-    coding: Option<Coding>,
-    /// Inputs and neurons per layer [default: 784-512-100].
-    #[arg(long, value_name = "784-512-100")]
-    layers: Option<String>,
-    /// Timesteps of a sequence [default: 200].
-    #[arg(long)]
-    steps: Option<usize>,
-    /// Times that the training set is shown [default: 10].
-    #[arg(long)]
-    epochs: Option<usize>,
-    /// Samples in a batch [default: 64].
-    #[arg(long)]
-    batch: Option<usize>,
-    /// Learning rate at the start [default: 0.005].
-    #[arg(long, allow_negative_numbers = true)]
-    lr: Option<f64>,
-    /// Seed of everything random [default: 0].
-    #[arg(long)]
-    seed: Option<u64>,
-    /// Use only so many training images.
-    #[arg(long)]
-    train_samples: Option<usize>,
-    /// JSON file with any of a run's settings, as in a run's config.json; other options override it.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    settings: Settings,
     /// Go on with the run in --out.
     #[arg(long)]
     resume: bool,
@@ -54,12 +26,18 @@ pub struct TrainArgs {
 }
 
 pub fn run(args: TrainArgs, json: bool) -> anyhow::Result<()> {
-    let config = args.config()?;
+    let mut config = args.config()?;
+    let data = args.folder.load(config.dataset.clone())?;
+    if !args.resume {
+        args.settings.fit(&mut config, &data)?;
+    }
     let out = args.out.clone().unwrap_or_else(|| {
-        let Config { dataset, steps, seed, .. } = config;
-        PathBuf::from(format!("runs/{dataset}-{}-T{steps}-seed{seed}", config.shape()))
+        let Config { dataset, steps, seed, .. } = &config;
+        PathBuf::from(format!("runs/{}-{}-T{steps}-seed{seed}", dataset.slug(), config.shape()))
     });
-    let data = args.folder.load(config.dataset)?;
+    if let Some(subset) = data.subset() {
+        eprintln!("{} is {subset}", data.name);
+    }
     train::stop_on_ctrl_c();
     let result = with_threads(args.threads, || train::train(&config, &data, &out, args.resume))?;
     show::show(json, &result, |result| print(result, &out))
@@ -79,51 +57,11 @@ fn with_threads<T: Send>(
 
 impl TrainArgs {
     fn config(&self) -> anyhow::Result<Config> {
-        if self.resume {
-            return self.resumed();
+        if !self.resume {
+            return self.settings.config();
         }
-        let mut config = match &self.config {
-            None => Config::default(),
-            Some(path) => Config::read(path)?,
-        };
-        if let Some(coding) = self.coding {
-            config.set_coding(coding);
-        }
-        if let Some(layers) = &self.layers {
-            config.layers =
-                parse_layers(layers).map_err(|error| anyhow::anyhow!("--layers {layers}: {error}"))?;
-        }
-        fn set<T: Clone>(setting: &mut T, option: &Option<T>) {
-            if let Some(value) = option {
-                *setting = value.clone();
-            }
-        }
-        set(&mut config.dataset, &self.dataset);
-        set(&mut config.steps, &self.steps);
-        set(&mut config.epochs, &self.epochs);
-        set(&mut config.batch, &self.batch);
-        set(&mut config.learning_rate, &self.lr);
-        set(&mut config.seed, &self.seed);
-        if self.train_samples.is_some() {
-            config.train_samples = self.train_samples;
-        }
-        Ok(config)
-    }
-
-    /// The config of the run to resume, which no option may change.
-    fn resumed(&self) -> anyhow::Result<Config> {
         let Some(out) = &self.out else { bail!("--resume needs --out with the folder of the run") };
-        let changed = self.dataset.is_some()
-            || self.coding.is_some()
-            || self.layers.is_some()
-            || self.steps.is_some()
-            || self.epochs.is_some()
-            || self.batch.is_some()
-            || self.lr.is_some()
-            || self.seed.is_some()
-            || self.train_samples.is_some()
-            || self.config.is_some();
-        if changed {
+        if !self.settings.is_empty() {
             bail!(
                 "--resume goes on with the settings of the run: leave out all options but --out, --data and --threads"
             );

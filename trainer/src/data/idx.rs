@@ -4,7 +4,7 @@ use super::{DataError, Images};
 use flate2::read::GzDecoder;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Classes of MNIST and Fashion-MNIST.
 pub const CLASSES: usize = 10;
@@ -15,12 +15,21 @@ const LABELS_MAGIC: u32 = 0x0801;
 /// No header that asks for more than this is believed: MNIST's training images are 47 MB.
 const MOST_BYTES: usize = 1 << 30;
 
-/// Loads `<part>-images-idx3-ubyte.gz` and `<part>-labels-idx1-ubyte.gz` of a folder.
-pub fn load(folder: &Path, part: &str, place: &'static str) -> Result<Images, DataError> {
-    let path = folder.join(format!("{part}-images-idx3-ubyte.gz"));
-    let ([count, height, width], pixels) = read::<3>(&path, IMAGES_MAGIC, place)?;
-    let labels_path = folder.join(format!("{part}-labels-idx1-ubyte.gz"));
-    let ([label_count], labels) = read::<1>(&labels_path, LABELS_MAGIC, place)?;
+/// Classes' names.
+pub fn class_names() -> Vec<String> {
+    (0..CLASSES).map(|class| class.to_string()).collect()
+}
+
+/// The files of a part, `train` or `t10k`: images, then labels.
+pub fn files(folder: &Path, part: &str) -> [PathBuf; 2] {
+    ["images-idx3", "labels-idx1"].map(|kind| folder.join(format!("{part}-{kind}-ubyte.gz")))
+}
+
+/// Loads the files of a part of the data set `name`, which is told to whoever lacks them.
+pub fn load(folder: &Path, part: &str, name: &str) -> Result<Images, DataError> {
+    let [path, labels_path] = files(folder, part);
+    let ([count, height, width], pixels) = read::<3>(&path, IMAGES_MAGIC, name)?;
+    let ([label_count], labels) = read::<1>(&labels_path, LABELS_MAGIC, name)?;
     if (height, width) != (28, 28) {
         return Err(bad(&path, format!("holds images of {width} × {height} pixels instead of 28 × 28")));
     }
@@ -40,19 +49,30 @@ pub fn load(folder: &Path, part: &str, place: &'static str) -> Result<Images, Da
     Ok(Images { width, height, pixels, labels })
 }
 
-fn bad(path: &Path, problem: impl Into<String>) -> DataError {
-    DataError::Bad { path: path.to_owned(), problem: problem.into() }
+/// How many images a part holds, from the beginnings of its files.
+pub fn count(folder: &Path, part: &str, name: &str) -> Result<usize, DataError> {
+    let [path, labels_path] = files(folder, part);
+    let (dimensions, _) = open::<3>(&path, IMAGES_MAGIC, name)?;
+    open::<1>(&labels_path, LABELS_MAGIC, name)?;
+    Ok(dimensions[0])
 }
 
-/// Reads a file of `D` dimensions and exactly as many bytes as they say.
-fn read<const D: usize>(
+fn bad(path: &Path, problem: impl Into<String>) -> DataError {
+    DataError::bad(path, problem)
+}
+
+/// Opens a file of `D` dimensions and reads them; what follows is its data.
+fn open<const D: usize>(
     path: &Path,
     magic: u32,
-    place: &'static str,
-) -> Result<([usize; D], Vec<u8>), DataError> {
-    let file = File::open(path).map_err(|error| match error.kind() {
-        ErrorKind::NotFound => DataError::Missing { path: path.to_owned(), place },
-        _ => DataError::Unreadable { path: path.to_owned(), error },
+    name: &str,
+) -> Result<([usize; D], GzDecoder<File>), DataError> {
+    let file = File::open(path).map_err(|error| {
+        DataError::unread(path, error, || {
+            format!(
+                "fetch it with `spikelet data fetch --dataset {name}`, or name the folder above with --data or SPIKELET_DATA"
+            )
+        })
     })?;
     let mut content = GzDecoder::new(file);
     let mut word = || -> Result<u32, DataError> {
@@ -77,6 +97,12 @@ fn read<const D: usize>(
     for dimension in &mut dimensions {
         *dimension = word()? as usize;
     }
+    Ok((dimensions, content))
+}
+
+/// Reads a file of `D` dimensions and exactly as many bytes as they say.
+fn read<const D: usize>(path: &Path, magic: u32, name: &str) -> Result<([usize; D], Vec<u8>), DataError> {
+    let (dimensions, content) = open::<D>(path, magic, name)?;
     let length = dimensions.iter().try_fold(1usize, |product, &d| product.checked_mul(d));
     let length = length.filter(|&length| length > 0 && length <= MOST_BYTES);
     let length = length.ok_or_else(|| bad(path, format!("has impossible dimensions {dimensions:?}")))?;
@@ -106,7 +132,7 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
     use std::io::Write;
 
-    const PLACE: &str = "somewhere";
+    const NAME: &str = "mnist";
 
     fn idx(magic: u32, dimensions: &[u32], data: &[u8]) -> Vec<u8> {
         let words = std::iter::once(magic).chain(dimensions.iter().copied());
@@ -136,7 +162,7 @@ mod tests {
                 std::fs::write(folder.path().join(name), bytes).unwrap();
             }
         }
-        load(folder.path(), "train", PLACE).map_err(|error| error.to_string())
+        load(folder.path(), "train", NAME).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -168,7 +194,7 @@ mod tests {
                 None,
                 Some(&labels),
                 "train-images-idx3-ubyte.gz",
-                "is missing: put the four files from somewhere",
+                "is missing: fetch it with `spikelet data fetch --dataset mnist`",
             ),
             (Some(&images), None, "train-labels-idx1-ubyte.gz", "is missing"),
             (Some(b"not gzip at all"), Some(&labels), "train-images", "is not a sound gzip file"),

@@ -46,11 +46,4 @@ impl Images {
             ..*self
         }
     }
-
-    /// How many images each class has.
-    pub fn class_counts(&self, classes: usize) -> Vec<usize> {
-        let mut counts = vec![0; classes];
-        self.labels.iter().for_each(|&label| counts[usize::from(label)] += 1);
-        counts
-    }
 }

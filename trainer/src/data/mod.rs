@@ -1,112 +1,123 @@
-//! Data sets: images with labels, built in or from files.
+//! Data sets: images or recordings of events, with labels; built in or from files.
 
+mod classes;
 mod digits;
+mod error;
+pub mod fetch;
 mod idx;
 mod images;
 mod linear;
+mod name;
+mod nmnist;
+mod own_events;
+mod own_images;
+mod recordings;
+mod samples;
 mod sheet;
 
+pub use error::DataError;
 pub use images::Images;
 pub use linear::linear_accuracy;
+pub use name::DatasetName;
+pub use recordings::{Event, Recording, Recordings, Sensor};
+pub use samples::Samples;
 pub use sheet::contact_sheet;
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
 use std::path::{Path, PathBuf};
-
-/// A data set that Spikelet knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DatasetName {
-    /// Built in: drawn digits, nothing to fetch.
-    Digits,
-    /// MNIST, from its four IDX files.
-    Mnist,
-    /// Fashion-MNIST, from its four IDX files.
-    FashionMnist,
-}
-
-impl DatasetName {
-    /// Every data set.
-    pub const ALL: [Self; 3] = [Self::Digits, Self::Mnist, Self::FashionMnist];
-
-    /// Where its files come from; `None` if it is built in.
-    pub const fn source(self) -> Option<&'static str> {
-        match self {
-            Self::Digits => None,
-            Self::Mnist => Some("https://ossci-datasets.s3.amazonaws.com/mnist/"),
-            Self::FashionMnist => Some("http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
-        }
-    }
-}
-
-impl fmt::Display for DatasetName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Digits => "digits",
-            Self::Mnist => "mnist",
-            Self::FashionMnist => "fashion-mnist",
-        })
-    }
-}
 
 /// A data set in memory.
 #[derive(Clone, Debug)]
 pub struct Dataset {
     /// Which it is.
     pub name: DatasetName,
-    /// Number of classes; labels are below it.
+    /// Number of classes, 1 to 256; labels are below it.
     pub classes: usize,
+    /// A name for each.
+    pub class_names: Vec<String>,
     /// For training and validation.
-    pub train: Images,
+    pub train: Samples,
     /// For the final test only.
-    pub test: Images,
+    pub test: Samples,
 }
 
-/// Why a data set cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub enum DataError {
-    /// A file is not there.
-    #[error(
-        "{path} is missing: put the four files from {place} there, or name the folder above with --data or SPIKELET_DATA"
-    )]
-    Missing {
-        /// The file.
-        path: PathBuf,
-        /// Where it can be had.
-        place: &'static str,
-    },
-    /// A file cannot be read.
-    #[error("{path} cannot be read: {error}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// A file is not what it should be.
-    #[error("{path} {problem}: fetch it again")]
-    Bad {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
+impl Dataset {
+    /// A sentence if this is only a part of a published set.
+    pub fn subset(&self) -> Option<String> {
+        Counts { train: self.train.len(), test: self.test.len() }.subset(&self.name)
+    }
 }
 
-/// Loads a data set; files are looked for in `folder`, by default the one of [`default_folder`].
+/// Numbers of samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
+    /// For training and validation.
+    pub train: usize,
+    /// For the test.
+    pub test: usize,
+}
+
+impl Counts {
+    /// A sentence if these are fewer than the published set `name` has.
+    pub fn subset(&self, name: &DatasetName) -> Option<String> {
+        let whole = Self { train: nmnist::TRAIN, test: nmnist::TEST };
+        (*name == DatasetName::Nmnist && (self.train < whole.train || self.test < whole.test)).then(|| {
+            format!(
+                "a subset: {} of {} training and {} of {} test recordings",
+                self.train, whole.train, self.test, whole.test
+            )
+        })
+    }
+}
+
+/// Loads a data set; published ones are looked for in `folder`, by default the one of [`default_folder`].
 ///
 /// # Errors
 /// [`DataError`] names the file, what is wrong with it, and what to do.
 pub fn load(name: DatasetName, folder: Option<&Path>) -> Result<Dataset, DataError> {
-    match name.source() {
-        None => Ok(digits::generate()),
-        Some(place) => {
-            let folder = folder.map_or_else(default_folder, Path::to_path_buf).join(name.to_string());
-            let (train, test) = (idx::load(&folder, "train", place)?, idx::load(&folder, "t10k", place)?);
-            Ok(Dataset { name, classes: idx::CLASSES, train, test })
+    let folder = folder_of(&name, folder);
+    let place = name.source().unwrap_or_default();
+    let (train, test) = match &name {
+        DatasetName::Digits => return Ok(digits::generate()),
+        DatasetName::Images(folder) => return own_images::load(folder),
+        DatasetName::Events(folder) => return own_events::load(folder),
+        DatasetName::Mnist | DatasetName::FashionMnist => {
+            let load = |part| idx::load(&folder, part, &name.to_string());
+            (load("train")?.into(), load("t10k")?.into())
         }
-    }
+        DatasetName::Nmnist => {
+            let load = |part| nmnist::load(&folder, part, place);
+            (load("Train")?.into(), load("Test")?.into())
+        }
+    };
+    Ok(Dataset { classes: idx::CLASSES, class_names: idx::class_names(), name, train, test })
+}
+
+/// Counts the samples of a data set from the beginnings of its files and from names, without reading the rest.
+///
+/// # Errors
+/// As [`load`], as far as that can be seen without reading everything.
+pub fn survey(name: &DatasetName, folder: Option<&Path>) -> Result<Counts, DataError> {
+    let folder = folder_of(name, folder);
+    let place = name.source().unwrap_or_default();
+    let of_files = |files: classes::ClassFiles| Counts { train: files.train.len(), test: files.test.len() };
+    Ok(match name {
+        DatasetName::Digits => Counts { train: digits::TRAIN, test: digits::TEST },
+        DatasetName::Images(folder) => of_files(classes::find(folder, own_images::EXTENSIONS)?),
+        DatasetName::Events(folder) => of_files(classes::find(folder, own_events::EXTENSIONS)?),
+        DatasetName::Mnist | DatasetName::FashionMnist => {
+            let count = |part| idx::count(&folder, part, &name.to_string());
+            Counts { train: count("train")?, test: count("t10k")? }
+        }
+        DatasetName::Nmnist => {
+            let count = |part| nmnist::count(&folder, part, place);
+            Counts { train: count("Train")?, test: count("Test")? }
+        }
+    })
+}
+
+/// The folder with the files of a published data set.
+fn folder_of(name: &DatasetName, folder: Option<&Path>) -> PathBuf {
+    folder.map_or_else(default_folder, Path::to_path_buf).join(name.slug())
 }
 
 /// The folder that holds a folder for each data set: `SPIKELET_DATA`, else `spikelet` in the user's cache folder.

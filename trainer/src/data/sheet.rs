@@ -1,23 +1,23 @@
 //! A contact sheet: a few images of each class in one PNG.
 
-use super::Images;
+use super::Samples;
 use std::io;
 
 /// White pixels between images.
 const GAP: usize = 2;
 
-/// A grey PNG with one row of `columns` images per class, dark on white.
+/// A grey PNG with one row of `columns` samples per class, dark on white; recordings as their events per pixel.
 ///
 /// # Errors
-/// If there are no images.
-pub fn contact_sheet(images: &Images, classes: usize, columns: usize) -> io::Result<Vec<u8>> {
-    let (cell_width, cell_height) = (images.width + GAP, images.height + GAP);
+/// If there are no samples.
+pub fn contact_sheet(samples: &Samples, classes: usize, columns: usize) -> io::Result<Vec<u8>> {
+    let (cell_width, cell_height) = (samples.width() + GAP, samples.height() + GAP);
     let (width, height) = (columns * cell_width + GAP, classes * cell_height + GAP);
     let mut sheet = vec![255u8; width * height];
     for class in 0..classes {
-        let of_class = (0..images.len()).filter(|&index| usize::from(images.labels[index]) == class);
+        let of_class = (0..samples.len()).filter(|&index| usize::from(samples.labels()[index]) == class);
         for (column, index) in of_class.take(columns).enumerate() {
-            for (y, row) in images.image(index).chunks(images.width).enumerate() {
+            for (y, row) in samples.picture(index).chunks(samples.width()).enumerate() {
                 let start = (class * cell_height + GAP + y) * width + column * cell_width + GAP;
                 sheet[start..].iter_mut().zip(row).for_each(|(pixel, &ink)| *pixel = 255 - ink);
             }
@@ -36,11 +36,12 @@ pub fn contact_sheet(images: &Images, classes: usize, columns: usize) -> io::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::data::Images;
 
     #[test]
     fn images_stand_where_they_should() {
         let images = Images { width: 2, height: 1, pixels: vec![255, 0, 0, 255], labels: vec![1, 0] };
-        let file = contact_sheet(&images, 2, 1).unwrap();
+        let file = contact_sheet(&images.into(), 2, 1).unwrap();
         let mut reader = png::Decoder::new(io::Cursor::new(file)).read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();

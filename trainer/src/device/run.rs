@@ -1,13 +1,12 @@
 //! Samples on a board.
 
 use super::{Board, Client, ClientError};
-use crate::data::Images;
+use crate::data::Samples;
 use crate::simulate::Inference;
-use crate::spike_train::SpikeTrain;
+use crate::spike_train::{Encoding, Show};
 use serde::Serialize;
 use spikelet_export::ModelFile;
 use spikelet_export::link::Inferred;
-use spikelet_runtime::encode::evaluation_stream;
 use std::io::{Read, Write};
 
 /// What is sent to a board.
@@ -33,26 +32,28 @@ pub struct DeviceInference {
     pub ticks_encoding: u32,
 }
 
-/// Shows images to a board one after the other, each in its evaluation stream; calls `done` after each.
+/// Shows samples to a board one after the other, each in its evaluation stream; calls `done` after each.
 ///
 /// # Errors
 /// [`ClientError`] of the first sample that fails.
 pub fn run_samples<S: Read + Write>(
     client: &mut Client<S>,
     file: &ModelFile<'_>,
-    images: &Images,
+    samples: &Samples,
     input: InputKind,
     mut done: impl FnMut(&DeviceInference),
 ) -> Result<Vec<DeviceInference>, ClientError> {
-    let steps = usize::from(file.model().steps());
-    let mut results = Vec::with_capacity(images.len());
-    for index in 0..images.len() {
-        let (stream, pixels) = (evaluation_stream(index as u32), images.image(index));
-        let inferred = match input {
-            InputKind::Pixels => client.infer_pixels(stream, pixels)?,
-            InputKind::Spikes => {
-                let train = SpikeTrain::encode(&file.encoder(), stream, pixels, steps);
-                client.infer_spikes((0..steps).map(|t| train.at(t)))?
+    let encoding = Encoding::of_model(file);
+    let mut results = Vec::with_capacity(samples.len());
+    for index in 0..samples.len() {
+        let inferred = match (input, samples) {
+            (InputKind::Pixels, Samples::Images(images)) => {
+                client.infer_pixels(Show::Evaluation.stream(index), images.image(index))?
+            }
+            // Recordings have no pixels: their events are spikes already.
+            _ => {
+                let train = encoding.train(samples, index, Show::Evaluation);
+                client.infer_spikes((0..train.steps()).map(|t| train.at(t)))?
             }
         };
         let result = DeviceInference::from(inferred);

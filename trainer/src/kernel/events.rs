@@ -51,6 +51,17 @@ impl<R: Real> Events<R> {
         self.train.offsets.push(self.train.inputs.len() as u32);
     }
 
+    /// Appends a timestep of binary spikes: one for each neuron whose potential is above `threshold`.
+    #[inline(always)]
+    pub fn push_binary(&mut self, potentials: &[R], threshold: R) {
+        for (index, &potential) in potentials.iter().enumerate() {
+            if potential > threshold {
+                self.train.inputs.push(index as u16);
+            }
+        }
+        self.train.offsets.push(self.train.inputs.len() as u32);
+    }
+
     /// The spikes of timestep `t`: inputs, and values (empty if each is 1).
     #[inline(always)]
     pub fn at(&self, t: usize) -> (&[u16], &[R]) {
@@ -75,7 +86,7 @@ impl<R: Real> Events<R> {
         for (t, row) in block.chunks_exact_mut(neurons).enumerate() {
             let (inputs, values) = self.at(t);
             for (k, &input) in inputs.iter().enumerate() {
-                row[usize::from(input)] = values.get(k).copied().unwrap_or(R::ONE);
+                row[usize::from(input)] += values.get(k).copied().unwrap_or(R::ONE);
             }
         }
         block

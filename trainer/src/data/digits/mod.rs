@@ -14,9 +14,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 
 /// Images for training and validation.
-const TRAIN: usize = 10_000;
+pub const TRAIN: usize = 10_000;
 /// Images for the test.
-const TEST: usize = 2_000;
+pub const TEST: usize = 2_000;
 /// Width and height of an image in pixels.
 const SIDE: usize = 28;
 const CLASSES: usize = 10;
@@ -33,8 +33,9 @@ pub fn generate() -> Dataset {
     Dataset {
         name: DatasetName::Digits,
         classes: CLASSES,
-        train: images(0, TRAIN),
-        test: images(TRAIN, TEST),
+        class_names: (0..CLASSES).map(|class| class.to_string()).collect(),
+        train: images(0, TRAIN).into(),
+        test: images(TRAIN, TEST).into(),
     }
 }
 
@@ -83,8 +84,8 @@ mod tests {
         assert_eq!(data.train.class_counts(CLASSES), [TRAIN / CLASSES; CLASSES]);
         assert_eq!(data.test.class_counts(CLASSES), [TEST / CLASSES; CLASSES]);
         let mut crc = flate2::Crc::new();
-        crc.update(&data.train.pixels);
-        crc.update(&data.test.pixels);
+        crc.update(&data.train.images().unwrap().pixels);
+        crc.update(&data.test.images().unwrap().pixels);
         assert_eq!(
             crc.sum(),
             PINNED,
@@ -96,7 +97,7 @@ mod tests {
     #[test]
     fn ink_is_like_that_of_mnist() {
         let data = generate();
-        let pixels = &data.train.pixels;
+        let pixels = &data.train.images().unwrap().pixels;
         let inked = pixels.iter().filter(|&&value| value > 0).count() as f64 / pixels.len() as f64;
         let mean = pixels.iter().map(|&value| f64::from(value)).sum::<f64>() / pixels.len() as f64 / 255.0;
         assert!((0.14..0.26).contains(&inked), "{inked} of the pixels have ink (MNIST: 0.19)");
@@ -106,8 +107,8 @@ mod tests {
     #[test]
     fn no_test_image_is_a_training_image() {
         let data = generate();
-        let train: std::collections::HashSet<&[u8]> =
-            (0..data.train.len()).map(|index| data.train.image(index)).collect();
-        assert!((0..data.test.len()).all(|index| !train.contains(data.test.image(index))));
+        let train: std::collections::HashSet<Vec<u8>> =
+            (0..data.train.len()).map(|index| data.train.picture(index)).collect();
+        assert!((0..data.test.len()).all(|index| !train.contains(&data.test.picture(index))));
     }
 }

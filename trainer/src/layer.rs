@@ -1,32 +1,17 @@
-//! A layer of Spiking Recurrent Cells as an operation of candle's graph.
+//! A layer of spiking cells as an operation of candle's graph.
 //!
 //! candle's backward pass adds each gradient to a block of zeros of the same shape. For blocks of batch × timesteps ×
 //! neurons that would cost more than the cells themselves, so such blocks stay out of the graph: spikes travel as sparse
 //! [`Events`], their gradients through a [`Slot`] beside it, and the edge between two layers is a tensor of a single
 //! number that only carries the order. Parameters and scores are ordinary tensors.
 
-use crate::cell::SrcCell;
-use crate::kernel::backward::{self, Flow, Sample, SpikeGradient};
-use crate::kernel::forward::{Constants, Kept, forward};
-use crate::kernel::{Events, Pool, Real};
+use crate::cell::Cell;
+use crate::config::ActivityGoal;
+use crate::kernel::synapses::weight_gradient;
+use crate::kernel::{Backward, Events, Flow, Pool, Push, Real, SpikeGradient, SpikingLayer};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, OnceLock};
-
-impl SrcCell {
-    /// The constants in the numbers of the kernels.
-    pub fn constants<R: Real>(&self) -> Constants<R> {
-        Constants {
-            alpha: R::of(self.alpha),
-            rho: R::of(self.rho),
-            rho_inverse: R::of(1.0 / self.rho),
-            r: R::of(self.r),
-            r_s: R::of(self.r_s),
-            z_s_hyp: R::of(self.z_s_hyp),
-            z_s_dep: R::of(self.z_s_dep),
-        }
-    }
-}
 
 /// The spikes of a batch between two layers.
 #[derive(Debug)]
@@ -82,30 +67,40 @@ impl<R> Slot<R> {
     }
 }
 
+/// How a training looks back through a layer.
+#[derive(Clone, Copy, Debug)]
+pub struct Training {
+    /// Which gradients flow.
+    pub flow: Flow,
+    /// How much spiking is wanted.
+    pub goal: ActivityGoal,
+}
+
 /// Runs a batch through a layer.
 ///
-/// `weight` is `[inputs, neurons]`, `bias` is `[neurons]`; biases above the cell's bound count as the bound and get no
-/// gradient, as PyTorch's `clamp` has it. With `flow: None` nothing is kept for a backward pass.
+/// `weight` is `[inputs, neurons]`; `parameters` are the flat learnt parameters of the cells, in the order of
+/// [`Cell::parameters`]. With `training: None` nothing is kept for a backward pass.
 ///
 /// # Errors
-/// If the shapes do not fit, or a tensor is not of `R`'s kind.
-pub fn src_layer<R: Real>(
+/// If the shapes do not fit, a tensor is not of `R`'s kind, or the cells do not spike.
+pub fn spiking_layer<R: Real>(
     input: &Spikes<R>,
     weight: &Tensor,
-    bias: &Tensor,
-    cell: &SrcCell,
-    flow: Option<Flow>,
+    parameters: &Tensor,
+    cell: &Cell,
+    training: Option<Training>,
     pool: &Arc<Pool<R>>,
 ) -> Result<Spikes<R>> {
-    let neurons = bias.dims1()?;
-    if weight.dims2()? != (input.width, neurons) {
+    let (inputs, neurons) = weight.dims2()?;
+    if inputs != input.width {
         bail!("weights are {:?}, expected [{}, {neurons}]", weight.dims(), input.width);
     }
     let slot = Arc::new(Slot(Mutex::new(None)));
     let output = Arc::new(OnceLock::new());
-    let op = SrcLayerOp {
+    let op = SpikingLayerOp {
         cell: cell.clone(),
-        flow,
+        neurons,
+        training,
         input: input.events.clone(),
         below: input.edge.as_ref().map(|edge| edge.slot.clone()),
         slot: slot.clone(),
@@ -117,36 +112,37 @@ pub fn src_layer<R: Real>(
         Some(edge) => edge.tensor.clone(),
         None => Tensor::zeros(1, R::DTYPE, &Device::Cpu)?,
     };
-    let tensor = edge.apply_op3(weight, bias, op)?;
+    let tensor = edge.apply_op3(weight, parameters, op)?;
     let events = output.get().cloned().unwrap_or_default();
     Ok(Spikes { events, width: neurons, edge: Some(Edge { tensor, slot }) })
 }
 
 /// One layer's place in the graph of one batch.
-struct SrcLayerOp<R: Real> {
-    cell: SrcCell,
-    flow: Option<Flow>,
+struct SpikingLayerOp<R: Real> {
+    cell: Cell,
+    neurons: usize,
+    training: Option<Training>,
     input: Arc<Vec<Events<R>>>,
     below: Option<Arc<Slot<R>>>,
     slot: Arc<Slot<R>>,
     output: Arc<OnceLock<Arc<Vec<Events<R>>>>>,
-    kept: OnceLock<KeptBatch<R>>,
+    kept: OnceLock<Kept<R>>,
     pool: Arc<Pool<R>>,
 }
 
-impl<R: Real> Drop for SrcLayerOp<R> {
-    fn drop(&mut self) {
-        if let Some(KeptBatch { h, y }) = self.kept.take() {
-            self.pool.give(h);
-            self.pool.give(y);
-        }
-    }
+/// What a batch's forward pass keeps for the backward pass.
+struct Kept<R> {
+    layer: SpikingLayer<R>,
+    /// [`SpikingLayer::kept`] blocks per sample.
+    blocks: Vec<R>,
 }
 
-/// `[batch, timesteps, neurons]` blocks for the backward pass.
-struct KeptBatch<R> {
-    h: Vec<R>,
-    y: Vec<R>,
+impl<R: Real> Drop for SpikingLayerOp<R> {
+    fn drop(&mut self) {
+        if let Some(Kept { blocks, .. }) = self.kept.take() {
+            self.pool.give(blocks);
+        }
+    }
 }
 
 /// A contiguous tensor's numbers.
@@ -169,9 +165,9 @@ pub(crate) fn with_numbers<R: WithDType, T>(
     }
 }
 
-impl<R: Real> CustomOp3 for SrcLayerOp<R> {
+impl<R: Real> CustomOp3 for SpikingLayerOp<R> {
     fn name(&self) -> &'static str {
-        "src-layer"
+        "spiking-layer"
     }
 
     fn cpu_fwd(
@@ -180,31 +176,24 @@ impl<R: Real> CustomOp3 for SrcLayerOp<R> {
         _: &Layout,
         weight: &CpuStorage,
         weight_layout: &Layout,
-        bias: &CpuStorage,
-        bias_layout: &Layout,
+        parameters: &CpuStorage,
+        parameters_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
-        let (weight, bias) = (numbers::<R>(weight, weight_layout)?, numbers::<R>(bias, bias_layout)?);
-        let most = R::of(self.cell.bias_most);
-        let bias: Vec<R> = bias.iter().map(|&b| if b > most { most } else { b }).collect();
-        let constants = self.cell.constants();
-        let one = |events: &Events<R>, kept: Option<Kept<'_, R>>| {
-            pulp::Arch::new().dispatch(
-                #[inline(always)]
-                || forward(&constants, weight, &bias, events, kept),
-            )
+        let weight = numbers::<R>(weight, weight_layout)?;
+        let parameters = numbers::<R>(parameters, parameters_layout)?;
+        let Some(layer) = SpikingLayer::new(&self.cell, self.neurons, parameters) else {
+            bail!("{} cells do not spike", self.cell.name())
         };
-        let output: Vec<Events<R>> = if self.flow.is_some() {
-            let block = self.steps() * bias.len();
-            let take = || self.pool.take(block * self.input.len());
-            let mut kept = KeptBatch { h: take(), y: take() };
-            let blocks = kept.h.par_chunks_mut(block).zip(kept.y.par_chunks_mut(block));
-            let output =
-                self.input.par_iter().zip(blocks).map(|(events, (h, y))| one(events, Some(Kept { h, y })));
+        let output: Vec<Events<R>> = if self.training.is_some() {
+            let block = layer.kept() * self.steps() * self.neurons;
+            let mut blocks = self.pool.take(block * self.input.len());
+            let samples = self.input.par_iter().zip(blocks.par_chunks_mut(block));
+            let output = samples.map(|(events, kept)| layer.forward(weight, events, Some(kept)));
             let output = output.collect();
-            let _ = self.kept.set(kept);
+            let _ = self.kept.set(Kept { layer, blocks });
             output
         } else {
-            self.input.par_iter().map(|events| one(events, None)).collect()
+            self.input.par_iter().map(|events| layer.forward(weight, events, None)).collect()
         };
         let _ = self.output.set(Arc::new(output));
         Ok((R::to_cpu_storage_owned(vec![R::ZERO]), Shape::from(1)))
@@ -214,20 +203,22 @@ impl<R: Real> CustomOp3 for SrcLayerOp<R> {
         &self,
         edge: &Tensor,
         weight: &Tensor,
-        bias: &Tensor,
+        parameters: &Tensor,
         _result: &Tensor,
         _gradient: &Tensor,
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
-        let (inputs, neurons) = weight.dims2()?;
-        let (Some(flow), Some(kept), Some(gradient)) = (self.flow, self.kept.get(), self.slot.take()) else {
+        let (Some(training), Some(kept), Some(gradient)) = (self.training, self.kept.get(), self.slot.take())
+        else {
             bail!("the forward pass kept nothing to go back from")
         };
-        let (g_i, g_b) = self.scan(flow, kept, &gradient, neurons)?;
+        let length = parameters.elem_count();
+        let (g_i, g_p) = self.back(training, kept, &gradient, length)?;
         if let BatchGradient::Above { g_i, .. } = gradient {
             self.pool.give(g_i);
         }
-        let g_w = Tensor::from_vec(self.weights(&g_i, inputs, neurons), (inputs, neurons), &Device::Cpu)?;
-        let g_b = self.biases(&g_b, bias)?;
+        let inputs = weight.dims2()?.0;
+        let g_w = Tensor::from_vec(self.weights(&g_i, inputs), (inputs, self.neurons), &Device::Cpu)?;
+        let g_p = Tensor::from_vec(sum_of_samples(&g_p, length), length, &Device::Cpu)?;
         let g_edge = match &self.below {
             None => {
                 self.pool.give(g_i);
@@ -238,55 +229,62 @@ impl<R: Real> CustomOp3 for SrcLayerOp<R> {
                 Some(edge.zeros_like()?)
             }
         };
-        Ok((g_edge, Some(g_w), Some(g_b)))
+        Ok((g_edge, Some(g_w), Some(g_p)))
     }
 }
 
-impl<R: Real> SrcLayerOp<R> {
+impl<R: Real> SpikingLayerOp<R> {
     fn steps(&self) -> usize {
         self.input.first().map_or(0, Events::steps)
     }
 
-    /// ∂L/∂i, `[batch, timesteps, neurons]`, and ∂L/∂b of each sample, `[batch, neurons]`.
-    fn scan(
+    /// What the wish for more or less activity adds to the gradient at this layer's spikes.
+    fn push(&self, goal: &ActivityGoal) -> Push<R> {
+        let output = self.output.get();
+        let spiking: usize = output.iter().flat_map(|batch| batch.iter()).map(Events::count).sum();
+        let samples = self.input.len() as f64;
+        goal.push(spiking as f64, samples, samples * (self.steps() * self.neurons) as f64)
+    }
+
+    /// ∂L/∂i, `[batch, timesteps, neurons]`, and the gradients of each sample's parameters, `[batch, parameters]`.
+    fn back(
         &self,
-        flow: Flow,
-        kept: &KeptBatch<R>,
+        training: Training,
+        kept: &Kept<R>,
         gradient: &BatchGradient<R>,
-        neurons: usize,
+        parameters: usize,
     ) -> Result<(Vec<R>, Vec<R>)> {
-        let constants = self.cell.constants();
-        let (steps, block) = (self.steps(), self.steps() * neurons);
-        let mut g_i = self.pool.take(kept.h.len());
-        let mut g_b = vec![R::ZERO; self.input.len() * neurons];
-        let samples = kept.h.par_chunks(block).zip(kept.y.par_chunks(block)).enumerate();
-        let outputs = g_i.par_chunks_mut(block).zip(g_b.par_chunks_mut(neurons));
-        samples.zip(outputs).try_for_each(|((index, (h, y)), (g_i, g_b))| {
-            let mut scan = |gradient: SpikeGradient<'_, R>| {
-                let sample = Sample { h, y, gradient };
-                pulp::Arch::new().dispatch(
-                    #[inline(always)]
-                    || backward::scan(&constants, flow, sample, g_i, g_b),
-                );
+        let (steps, block) = (self.steps(), self.steps() * self.neurons);
+        let push = self.push(&training.goal);
+        let mut g_i = self.pool.take(block * self.input.len());
+        let mut g_p = vec![R::ZERO; self.input.len() * parameters];
+        let samples = kept.blocks.par_chunks(kept.layer.kept() * block).enumerate();
+        let outputs = g_i.par_chunks_mut(block).zip(g_p.par_chunks_mut(parameters));
+        samples.zip(outputs).try_for_each(|((index, blocks), (g_i, g_p))| {
+            let mut back = |gradient: SpikeGradient<'_, R>| {
+                let given = Backward { flow: training.flow, kept: blocks, gradient, push };
+                kept.layer.backward(given, g_i, g_p);
                 Ok(())
             };
             match gradient {
                 BatchGradient::Readout { neuron, decay } => {
-                    scan(SpikeGradient::Readout { neuron: &neuron[index * neurons..][..neurons], decay })
+                    let neuron = &neuron[index * self.neurons..][..self.neurons];
+                    back(SpikeGradient::Readout { neuron, decay })
                 }
                 BatchGradient::Above { g_i: above, weight } => {
                     let width = weight.dims2()?.1;
                     let above = &above[index * steps * width..][..steps * width];
                     let above = Tensor::from_slice(above, (steps, width), &Device::Cpu)?;
-                    with_numbers(&above.matmul(&weight.t()?)?, |g_s| scan(SpikeGradient::Dense(g_s)))
+                    with_numbers(&above.matmul(&weight.t()?)?, |g_s| back(SpikeGradient::Dense(g_s)))
                 }
             }
         })?;
-        Ok((g_i, g_b))
+        Ok((g_i, g_p))
     }
 
     /// ∂L/∂W, `[inputs, neurons]`, each thread owning some of its columns.
-    fn weights(&self, g_i: &[R], inputs: usize, neurons: usize) -> Vec<R> {
+    fn weights(&self, g_i: &[R], inputs: usize) -> Vec<R> {
+        let neurons = self.neurons;
         let block = self.steps() * neurons;
         // Whole cache lines of either kind of number, and a block of weights that stays in a core's cache.
         let width = neurons.div_ceil(rayon::current_num_threads()).next_multiple_of(16).min(128);
@@ -299,7 +297,7 @@ impl<R: Real> SrcLayerOp<R> {
                     #[inline(always)]
                     || {
                         let samples = self.input.iter().zip(g_i.chunks_exact(block));
-                        backward::weights(inputs, neurons, columns, samples)
+                        weight_gradient(inputs, neurons, columns, samples)
                     },
                 )
             })
@@ -313,18 +311,13 @@ impl<R: Real> SrcLayerOp<R> {
         });
         g_w
     }
+}
 
-    /// ∂L/∂b of the batch, 0 for biases above their bound.
-    fn biases(&self, samples: &[R], bias: &Tensor) -> Result<Tensor> {
-        let most = R::of(self.cell.bias_most);
-        let sums = with_numbers::<R, _>(bias, |bias| {
-            let mut sums = vec![R::ZERO; bias.len()];
-            for sample in samples.chunks_exact(bias.len()) {
-                sums.iter_mut().zip(sample).for_each(|(sum, &g)| *sum += g);
-            }
-            sums.iter_mut().zip(bias).filter(|&(_, &b)| b > most).for_each(|(sum, _)| *sum = R::ZERO);
-            Ok(sums)
-        })?;
-        Tensor::from_vec(sums, bias.dims1()?, &Device::Cpu)
+/// The samples' parameter gradients, `[batch, length]`, summed in the samples' order.
+fn sum_of_samples<R: Real>(samples: &[R], length: usize) -> Vec<R> {
+    let mut sums = vec![R::ZERO; length];
+    for sample in samples.chunks_exact(length) {
+        sums.iter_mut().zip(sample).for_each(|(sum, &g)| *sum += g);
     }
+    sums
 }

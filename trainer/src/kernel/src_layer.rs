@@ -1,0 +1,384 @@
+//! One sample through one layer of Spiking Recurrent Cells, forward and backward (Eq. 1 and 3).
+//!
+//! The backward pass goes from the last timestep to the first. With c the tanh of Eq. 1a, y = tanh(i / ρ), u the gradient
+//! at the argument of that tanh, and g_hs the gradient at h_s\[t\]:
+//!
+//! ```text
+//! g_h   = ∂L/∂s[t] s' + c_h
+//! u     = (1 - c[t]²) (1 - z) g_h
+//! g_i   = (1 - y[t]²) u + α g_i
+//! c_h   = r u   + z g_h + (1 - z_s) g_hs      carried into timestep t-1, as is
+//! g_hs  = r_s u + z_s g_hs
+//! ```
+//!
+//! s' is 1 with the ReLU bypass and H(h) without it. Detached (section 4.4), h\[t-1\] and h_s\[t-1\] are constants: nothing is
+//! carried through them, and only the leaky integrator takes gradients back in time. The initial states are parameters
+//! and no earlier timestep, so the detachment does not cut them off.
+
+use super::gradient::{Flow, Push, SpikeGradient};
+use super::synapses::add_rows;
+use super::{Events, Real};
+use crate::cell::{Gate, Learnable, SpikeKind, SrcCell};
+
+/// The constants of Eq. 1 and 3 in the numbers of the kernels.
+#[derive(Clone, Copy, Debug)]
+pub struct Constants<R> {
+    /// α.
+    pub alpha: R,
+    /// ρ.
+    pub rho: R,
+    /// 1 / ρ.
+    pub rho_inverse: R,
+    /// z.
+    pub z: R,
+    /// r.
+    pub r: R,
+    /// r_s.
+    pub r_s: R,
+    /// z_s below the gate's threshold.
+    pub z_s_hyp: R,
+    /// z_s above it.
+    pub z_s_dep: R,
+    /// Which h the gate looks at.
+    pub gate: Gate,
+    /// What a spike says.
+    pub spikes: SpikeKind,
+}
+
+/// The numbers of one layer.
+#[derive(Clone, Debug)]
+pub struct SrcLayer<R> {
+    constants: Constants<R>,
+    /// b_h, within its bound.
+    bias: Vec<R>,
+    /// True where the bound holds b_h back: no gradient there.
+    bounded: Vec<bool>,
+    h0: Vec<R>,
+    h_s0: Vec<R>,
+    /// What is learnt besides weights and b_h, in the order of its parameters.
+    learn: Vec<Learnable>,
+}
+
+/// A sample's states as it moves through a layer, one entry per neuron.
+#[derive(Clone, Debug)]
+pub struct States<R> {
+    /// i.
+    pub i: Vec<R>,
+    /// tanh(i / ρ), which is x / ρ.
+    pub y: Vec<R>,
+    /// h.
+    pub h: Vec<R>,
+    /// h_s.
+    pub h_s: Vec<R>,
+}
+
+/// Blocks kept for a backward pass that needs no more than h and y; learning some constants takes i and h_s too.
+const FEW: usize = 2;
+const ALL: usize = 4;
+
+/// Gradients carried from a timestep to the one before it, one entry per neuron.
+struct Carried<R> {
+    g_i: Vec<R>,
+    c_h: Vec<R>,
+    g_hs: Vec<R>,
+}
+
+/// One timestep's own gradients, one entry per neuron.
+struct Step<R> {
+    /// ∂L/∂s.
+    g_s: Vec<R>,
+    /// At the argument of tanh.
+    u: Vec<R>,
+    /// At h.
+    g_h: Vec<R>,
+    /// At h_s, before it is carried on.
+    g_hs: Vec<R>,
+}
+
+/// A sample's states over time, `[timesteps, neurons]`, as the forward pass kept them.
+struct Kept<'a, R> {
+    h: &'a [R],
+    y: &'a [R],
+    /// Empty unless all is kept, and so is h_s.
+    i: &'a [R],
+    h_s: &'a [R],
+}
+
+impl<'a, R> Kept<'a, R> {
+    fn new(blocks: &'a [R], block: usize) -> Self {
+        let mut blocks = blocks.chunks_exact(block);
+        let mut next = || blocks.next().unwrap_or(&[]);
+        Self { h: next(), y: next(), i: next(), h_s: next() }
+    }
+}
+
+/// Row `t` of a `[timesteps, neurons]` block.
+#[inline(always)]
+fn row<R>(block: &[R], t: usize, neurons: usize) -> &[R] {
+    &block[t * neurons..][..neurons]
+}
+
+impl<R: Real> SrcLayer<R> {
+    /// A layer with the constants of `cell`, but for those among `parameters`: b_h of each neuron, then what is learnt, in
+    /// the order of [`SrcCell::parameters`].
+    pub fn new(cell: &SrcCell, neurons: usize, parameters: &[R]) -> Self {
+        let most = R::of(cell.bias_most);
+        let (given, mut rest) = parameters.split_at(neurons);
+        let bias = given.iter().map(|&b| if b > most { most } else { b }).collect();
+        let bounded = given.iter().map(|&b| b > most).collect();
+        let mut constants = cell.constants();
+        let start = |value| vec![R::of(value); neurons];
+        let (mut h0, mut h_s0) = (start(cell.h0), start(cell.h_s0));
+        let learn: Vec<Learnable> = cell.learn.iter().copied().collect();
+        for &learnt in &learn {
+            let (values, behind) = rest.split_at(learnt.numbers(neurons));
+            rest = behind;
+            match learnt {
+                Learnable::Alpha => constants.alpha = values[0],
+                Learnable::Rho => (constants.rho, constants.rho_inverse) = (values[0], R::ONE / values[0]),
+                Learnable::Z => constants.z = values[0],
+                Learnable::R => constants.r = values[0],
+                Learnable::RS => constants.r_s = values[0],
+                Learnable::ZS => (constants.z_s_hyp, constants.z_s_dep) = (values[0], values[1]),
+                Learnable::H0 => h0.copy_from_slice(values),
+                Learnable::HS0 => h_s0.copy_from_slice(values),
+                Learnable::Leak | Learnable::Threshold => unreachable!("refused by SrcCell::check"),
+            }
+        }
+        Self { constants, bias, bounded, h0, h_s0, learn }
+    }
+
+    /// The layer's constants.
+    pub const fn constants(&self) -> &Constants<R> {
+        &self.constants
+    }
+
+    /// b_h of each neuron, within its bound.
+    pub fn bias(&self) -> &[R] {
+        &self.bias
+    }
+
+    /// h and h_s of each neuron before the first timestep.
+    pub fn initial(&self) -> (&[R], &[R]) {
+        (&self.h0, &self.h_s0)
+    }
+
+    /// Number of neurons.
+    pub fn neurons(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// Number of `[timesteps, neurons]` blocks that a backward pass needs.
+    pub fn kept(&self) -> usize {
+        let more = [Learnable::Alpha, Learnable::Rho, Learnable::RS, Learnable::ZS];
+        if self.learn.iter().any(|learnt| more.contains(learnt)) { ALL } else { FEW }
+    }
+
+    /// States before the first timestep.
+    pub fn start(&self) -> States<R> {
+        let zeros = vec![R::ZERO; self.neurons()];
+        States { i: zeros.clone(), y: zeros, h: self.h0.clone(), h_s: self.h_s0.clone() }
+    }
+
+    /// Advances states by one timestep in which `inputs` spike, with `values` (empty if each is 1).
+    #[inline(always)]
+    pub fn step(&self, states: &mut States<R>, weights: &[R], inputs: &[u16], values: &[R]) {
+        let c = &self.constants;
+        states.i.iter_mut().for_each(|i| *i *= c.alpha);
+        add_rows(&mut states.i, weights, inputs, values);
+        let half = R::of(0.5);
+        let previous = c.gate == Gate::Previous;
+        let States { i, y, h, h_s } = states;
+        let neurons = i.iter().zip(y).zip(h.iter_mut().zip(h_s)).zip(&self.bias);
+        for (((&i, y), (h, h_s)), &b) in neurons {
+            *y = (i * c.rho_inverse).tanh();
+            let candidate = (c.rho * *y + c.r * *h + c.r_s * *h_s + b).tanh();
+            let next = c.z * *h + (R::ONE - c.z) * candidate;
+            let gate = if previous { *h } else { next };
+            let z_s = if gate > half { c.z_s_dep } else { c.z_s_hyp };
+            *h_s = z_s * *h_s + (R::ONE - z_s) * *h;
+            *h = next;
+        }
+    }
+
+    /// Runs a sample through the layer and returns the layer's spikes; fills `kept`, [`Self::kept`] blocks, if there is a
+    /// backward pass to come.
+    #[inline(always)]
+    pub fn forward(&self, weights: &[R], input: &Events<R>, mut kept: Option<&mut [R]>) -> Events<R> {
+        let neurons = self.neurons();
+        let block = input.steps() * neurons;
+        let mut states = self.start();
+        let mut output = Events::start();
+        for t in 0..input.steps() {
+            let (inputs, values) = input.at(t);
+            self.step(&mut states, weights, inputs, values);
+            match self.constants.spikes {
+                SpikeKind::Graded => output.push_step(&states.h),
+                SpikeKind::Binary => output.push_binary(&states.h, R::of(0.5)),
+            }
+            if let Some(kept) = &mut kept {
+                let signals = [&states.h, &states.y, &states.i, &states.h_s];
+                for (block, signal) in kept.chunks_exact_mut(block).zip(signals) {
+                    block[t * neurons..][..neurons].copy_from_slice(signal);
+                }
+            }
+        }
+        output
+    }
+
+    /// Fills a sample's ∂L/∂i, `[timesteps, neurons]`, and the gradients of its parameters, in the order of
+    /// [`SrcLayer::new`].
+    #[inline(always)]
+    pub fn backward(
+        &self,
+        flow: Flow,
+        kept: &[R],
+        gradient: SpikeGradient<'_, R>,
+        push: Push<R>,
+        g_i: &mut [R],
+        g_p: &mut [R],
+    ) {
+        let neurons = self.neurons();
+        let kept = Kept::new(kept, g_i.len());
+        let zeros = || vec![R::ZERO; neurons];
+        let mut carried = Carried { g_i: zeros(), c_h: zeros(), g_hs: zeros() };
+        let mut step = Step { g_s: zeros(), u: zeros(), g_h: zeros(), g_hs: zeros() };
+        g_p.fill(R::ZERO);
+        let (g_b, mut g_learnt) = g_p.split_at_mut(neurons);
+        let plain = flow.detach && self.learn.is_empty() && self.constants.z == R::ZERO;
+        let above = match self.constants.spikes {
+            SpikeKind::Graded => R::ZERO,
+            SpikeKind::Binary => R::of(0.5),
+        };
+        for t in (0..g_i.len() / neurons).rev() {
+            let (h, y) = (row(kept.h, t, neurons), row(kept.y, t, neurons));
+            gradient.at(t, push, |n| h[n] > above, &mut step.g_s);
+            if plain {
+                self.detached_step(flow, (h, y, &step.g_s), &mut carried.g_i, g_b);
+            } else {
+                let h_before = if t > 0 { row(kept.h, t - 1, neurons) } else { &self.h0 };
+                self.full_step(flow, t == 0, (h, h_before, y), &mut step, &mut carried);
+                g_b.iter_mut().zip(&step.u).for_each(|(g_b, &u)| *g_b += u);
+                let mut rest = &mut *g_learnt;
+                for &learnt in &self.learn {
+                    let (sums, behind) = rest.split_at_mut(learnt.numbers(neurons));
+                    rest = behind;
+                    self.learn_step(learnt, t, &kept, &step, &carried.g_i, sums);
+                }
+            }
+            g_i[t * neurons..][..neurons].copy_from_slice(&carried.g_i);
+        }
+        // What is carried out of the first timestep belongs to the initial states.
+        for &learnt in &self.learn {
+            let (sums, behind) = g_learnt.split_at_mut(learnt.numbers(neurons));
+            g_learnt = behind;
+            match learnt {
+                Learnable::H0 => sums.copy_from_slice(&carried.c_h),
+                Learnable::HS0 => sums.copy_from_slice(&carried.g_hs),
+                _ => {}
+            }
+        }
+        g_b.iter_mut().zip(&self.bounded).filter(|(_, bounded)| **bounded).for_each(|(g, _)| *g = R::ZERO);
+    }
+
+    /// One timestep back with h and h_s detached and nothing learnt but weights and b_h: the case that trainings spend
+    /// their time in.
+    #[inline(always)]
+    fn detached_step(&self, flow: Flow, (h, y, g_s): (&[R], &[R], &[R]), g_i: &mut [R], g_b: &mut [R]) {
+        let n = g_b.len();
+        let (h, y, g_s, g_i) = (&h[..n], &y[..n], &g_s[..n], &mut g_i[..n]);
+        let alpha = self.constants.alpha;
+        for k in 0..n {
+            let open = flow.bypass || h[k] > R::ZERO;
+            let u = (R::ONE - h[k] * h[k]) * if open { g_s[k] } else { R::ZERO };
+            g_i[k] = (R::ONE - y[k] * y[k]) * u + alpha * g_i[k];
+            g_b[k] += u;
+        }
+    }
+
+    /// One timestep back in the general case; leaves this timestep's gradients in `step`.
+    #[inline(always)]
+    fn full_step(
+        &self,
+        flow: Flow,
+        first: bool,
+        (h, h_before, y): (&[R], &[R], &[R]),
+        step: &mut Step<R>,
+        carried: &mut Carried<R>,
+    ) {
+        let c = &self.constants;
+        let carries = !flow.detach || first;
+        let inverse = R::ONE / (R::ONE - c.z);
+        for k in 0..h.len() {
+            let open = flow.bypass || h[k] > R::ZERO;
+            // Detached, nothing is carried until the first timestep hands over to the initial states.
+            let g_h = if open { step.g_s[k] } else { R::ZERO } + carried.c_h[k];
+            let g_hs = carried.g_hs[k];
+            let candidate = (h[k] - c.z * h_before[k]) * inverse;
+            let u = (R::ONE - candidate * candidate) * (R::ONE - c.z) * g_h;
+            carried.g_i[k] = (R::ONE - y[k] * y[k]) * u + c.alpha * carried.g_i[k];
+            if carries {
+                let z_s = self.z_s(h[k], h_before[k]);
+                carried.c_h[k] = c.r * u + c.z * g_h + (R::ONE - z_s) * g_hs;
+                carried.g_hs[k] = c.r_s * u + z_s * g_hs;
+            }
+            (step.u[k], step.g_h[k], step.g_hs[k]) = (u, g_h, g_hs);
+        }
+    }
+
+    /// Adds timestep `t`'s share to the gradient of a learnt constant; `g_i` is ∂L/∂i\[t\].
+    fn learn_step(
+        &self,
+        learnt: Learnable,
+        t: usize,
+        kept: &Kept<'_, R>,
+        step: &Step<R>,
+        g_i: &[R],
+        sums: &mut [R],
+    ) {
+        let (c, n) = (&self.constants, self.neurons());
+        let (h, y) = (row(kept.h, t, n), row(kept.y, t, n));
+        let (h_before, first) = if t > 0 { (row(kept.h, t - 1, n), false) } else { (&*self.h0, true) };
+        let h_s_before = || if first { &*self.h_s0 } else { row(kept.h_s, t - 1, n) };
+        match learnt {
+            // i is 0 before the first timestep.
+            Learnable::Alpha if first => {}
+            Learnable::Alpha => sums[0] += dot(g_i, row(kept.i, t - 1, n)),
+            Learnable::Rho => {
+                let i = row(kept.i, t, n);
+                for k in 0..n {
+                    sums[0] += step.u[k] * (y[k] - i[k] * c.rho_inverse * (R::ONE - y[k] * y[k]));
+                }
+            }
+            Learnable::Z => {
+                let inverse = R::ONE / (R::ONE - c.z);
+                for k in 0..n {
+                    let candidate = (h[k] - c.z * h_before[k]) * inverse;
+                    sums[0] += step.g_h[k] * (h_before[k] - candidate);
+                }
+            }
+            Learnable::R => sums[0] += dot(&step.u, h_before),
+            Learnable::RS => sums[0] += dot(&step.u, h_s_before()),
+            Learnable::ZS => {
+                let h_s = h_s_before();
+                for k in 0..n {
+                    let gate = if c.gate == Gate::Previous { h_before[k] } else { h[k] };
+                    let which = usize::from(gate > R::of(0.5));
+                    sums[which] += step.g_hs[k] * (h_s[k] - h_before[k]);
+                }
+            }
+            // Theirs is what is left when all timesteps are done.
+            Learnable::H0 | Learnable::HS0 | Learnable::Leak | Learnable::Threshold => {}
+        }
+    }
+
+    #[inline(always)]
+    fn z_s(&self, h: R, h_before: R) -> R {
+        let gate = if self.constants.gate == Gate::Previous { h_before } else { h };
+        if gate > R::of(0.5) { self.constants.z_s_dep } else { self.constants.z_s_hyp }
+    }
+}
+
+fn dot<R: Real>(a: &[R], b: &[R]) -> R {
+    a.iter().zip(b).fold(R::ZERO, |sum, (&a, &b)| sum + a * b)
+}
