@@ -90,11 +90,14 @@ impl Reply {
     }
 }
 
+/// Path and first byte wanted of each request so far.
+type Requests = Vec<(String, Option<usize>)>;
+
 /// A server that asks `behaviour` about each request: its number, counted from 0, and the first byte wanted.
 struct Server {
     url: String,
     address: std::net::SocketAddr,
-    requests: Arc<Mutex<Vec<(String, Option<usize>)>>>,
+    requests: Arc<Mutex<Requests>>,
     end: Arc<AtomicBool>,
 }
 
@@ -106,7 +109,7 @@ impl Server {
     fn of_paths(behaviour: impl Fn(usize, &str, Option<usize>) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let (requests, end) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
+        let (requests, end) = (Arc::new(Mutex::new(Requests::new())), Arc::new(AtomicBool::new(false)));
         let (seen, ended, behaviour) = (requests.clone(), end.clone(), Arc::new(behaviour));
         thread::spawn(move || {
             for stream in listener.incoming() {
@@ -136,7 +139,7 @@ impl Drop for Server {
 
 fn serve(
     mut stream: TcpStream,
-    seen: &Mutex<Vec<(String, Option<usize>)>>,
+    seen: &Mutex<Requests>,
     ended: &AtomicBool,
     behaviour: &dyn Fn(usize, &str, Option<usize>) -> Reply,
 ) -> std::io::Result<()> {

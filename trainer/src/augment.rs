@@ -34,7 +34,7 @@ impl Augmenter {
     /// field of displacements, normal with standard deviation `elastic` in pixels along each axis. Pixels are
     /// interpolated between their four neighbours; what comes in from outside the image is background, 0.
     ///
-    /// Takes about 10 µs for 28 × 28 pixels.
+    /// Takes about 30 µs for 28 × 28 pixels with all four.
     pub fn image(&self, pixels: &[u8], width: usize, stream: u64) -> Vec<u8> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(stream);

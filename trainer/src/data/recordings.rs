@@ -83,7 +83,7 @@ impl Recording {
     ///
     /// # Errors
     /// What is wrong with them, as the end of a sentence about the file: none at all, one outside the sensor, times
-    /// running backwards, or more than [`LONGEST`].
+    /// running backwards, or more than 2^32 µs.
     pub fn pack(events: &[Event], sensor: Sensor) -> Result<Self, String> {
         let (Some(first), Some(last)) = (events.first(), events.last()) else {
             return Err("holds no events".to_owned());

@@ -97,7 +97,7 @@ impl FetchError {
 }
 
 /// Fetches what a data set lacks into its folder in `folder`, by default the one of
-/// [`default_folder`](super::default_folder), from the first of the sources that has the right files; `from` names other
+/// [`default_folder`], from the first of the sources that has the right files; `from` names other
 /// sources. Calls `done` with each file.
 ///
 /// # Errors
