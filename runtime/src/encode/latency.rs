@@ -4,6 +4,7 @@ use crate::MAX_WIDTH;
 
 // LOGARITHMIC: spike time of each pixel value from FAINTEST to 255 in the logarithmic code, as a share of the last
 // timestep in 2^-32; descending.
+#[cfg(feature = "latency-log")]
 include!(concat!(env!("OUT_DIR"), "/latency_table.rs"));
 
 /// Smallest pixel value that spikes: the paper's threshold V_th = 0.01, times 255, rounded up.
@@ -14,7 +15,8 @@ const FAINTEST: u8 = 3;
 pub enum Curve {
     /// In a straight line.
     Linear,
-    /// Like the time at which an RC circuit charges up to the threshold.
+    /// Like the time at which an RC circuit charges up to the threshold. With the feature `latency-log`.
+    #[cfg(feature = "latency-log")]
     Logarithmic,
 }
 
@@ -43,7 +45,8 @@ impl LatencyCode {
         Self { steps, curve: Curve::Linear }
     }
 
-    /// The logarithmic code over `steps` timesteps.
+    /// The logarithmic code over `steps` timesteps. With the feature `latency-log`: its table takes a kilobyte of flash,
+    /// and no model file holds this code yet.
     ///
     /// ```
     /// use spikelet_runtime::encode::LatencyCode;
@@ -56,6 +59,7 @@ impl LatencyCode {
     /// });
     /// assert_eq!(spikes, 1);
     /// ```
+    #[cfg(feature = "latency-log")]
     pub const fn logarithmic(steps: u16) -> Self {
         Self { steps, curve: Curve::Logarithmic }
     }
@@ -93,6 +97,7 @@ impl LatencyCode {
         let last = u32::from(self.steps) - 1;
         match self.curve {
             Curve::Linear => linear_values(t, last),
+            #[cfg(feature = "latency-log")]
             Curve::Logarithmic => logarithmic_values(t, last),
         }
     }
@@ -111,6 +116,7 @@ fn linear_values(t: u16, last: u32) -> Option<(u8, u8)> {
 }
 
 /// The times fall as the value grows, so the values of one time stand side by side in the table.
+#[cfg(feature = "latency-log")]
 fn logarithmic_values(t: u16, last: u32) -> Option<(u8, u8)> {
     // At most 2^32 × 65534 + 2^31, no overflow.
     let time = |share: u32| ((u64::from(share) * u64::from(last) + (1 << 31)) >> 32) as u32;
@@ -120,7 +126,8 @@ fn logarithmic_values(t: u16, last: u32) -> Option<(u8, u8)> {
     (first < end).then(|| (FAINTEST + first as u8, FAINTEST + (end - 1) as u8))
 }
 
-#[cfg(test)]
+// With the codes of the whole workspace, as its tests are run.
+#[cfg(all(test, feature = "latency-log"))]
 mod tests {
     use super::*;
 
