@@ -252,10 +252,19 @@ impl<R: Real> SrcLayer<R> {
         };
         for t in (0..g_i.len() / neurons).rev() {
             let (h, y) = (row(kept.h, t, neurons), row(kept.y, t, neurons));
-            gradient.at(t, push, |n| h[n] > above, &mut step.g_s);
+            let spikes = |n: usize| h[n] > above;
             if plain {
-                self.detached_step(flow, (h, y, &step.g_s), &mut carried.g_i, g_b);
+                let g_s = match gradient {
+                    // As it is: a copy of each row would be felt.
+                    SpikeGradient::Dense(block) if push == Push::default() => row(block, t, neurons),
+                    _ => {
+                        gradient.at(t, push, spikes, &mut step.g_s);
+                        &step.g_s
+                    }
+                };
+                self.detached_step(flow, (h, y, g_s), &mut carried.g_i, g_b);
             } else {
+                gradient.at(t, push, spikes, &mut step.g_s);
                 let h_before = if t > 0 { row(kept.h, t - 1, neurons) } else { &self.h0 };
                 self.full_step(flow, t == 0, (h, h_before, y), &mut step, &mut carried);
                 g_b.iter_mut().zip(&step.u).for_each(|(g_b, &u)| *g_b += u);

@@ -1,6 +1,7 @@
 //! What the input brings to a layer, `U x[t] + b`, and the gradients of U and b.
 
 use super::Extent;
+use crate::kernel::synapses::add_rows;
 use crate::kernel::{Events, Real};
 use rayon::prelude::*;
 
@@ -28,29 +29,6 @@ impl<R: Real> Drive<'_, R> {
                     *a = u + b;
                 }
             }
-        }
-    }
-}
-
-/// Adds the rows of the spiking inputs, each times its spike's value. Four rows share a pass over the sum.
-#[inline(always)]
-fn add_rows<R: Real>(sum: &mut [R], weight: &[R], inputs: &[u16], values: &[R]) {
-    let n = sum.len();
-    let row = |input: u16| &weight[usize::from(input) * n..][..n];
-    if values.is_empty() {
-        let mut groups = inputs.chunks_exact(4);
-        for group in &mut groups {
-            let (a, b, c, d) = (row(group[0]), row(group[1]), row(group[2]), row(group[3]));
-            for ((((s, &a), &b), &c), &d) in sum.iter_mut().zip(a).zip(b).zip(c).zip(d) {
-                *s += (a + b) + (c + d);
-            }
-        }
-        for &input in groups.remainder() {
-            sum.iter_mut().zip(row(input)).for_each(|(s, &w)| *s += w);
-        }
-    } else {
-        for (&input, &value) in inputs.iter().zip(values) {
-            sum.iter_mut().zip(row(input)).for_each(|(s, &w)| *s += w * value);
         }
     }
 }
