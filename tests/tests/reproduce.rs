@@ -265,7 +265,9 @@ fn a_killed_workers_run_is_taken_up() {
     assert!(said.contains("waiting for 1 runs") && said.contains("seed 0: trained"), "{said}");
     assert_eq!(table["rows"][0]["runs"], 1);
     let whole = fs::read_to_string(run(&shared).join("metrics.jsonl")).unwrap();
-    assert!(whole.starts_with(&metrics), "epochs were trained again");
+    // The kill may have come between the last epoch's metrics and its checkpoint.
+    let kept: Vec<&str> = metrics.lines().take(done - 1).collect();
+    assert!(!kept.is_empty() && whole.lines().take(done - 1).eq(kept), "epochs were trained again");
 
     Worker::start(&data, &alone, &arguments).end();
     for name in ["best.safetensors", "last.safetensors"] {
@@ -300,11 +302,11 @@ fn each_item_has_its_figure_and_the_papers_values() {
     let folder = tempfile::tempdir().unwrap();
     let reproduce = |item: &str, only: &str| -> (Value, PathBuf) {
         let mut command = spikelet();
-        command.args(["reproduce", item, "--json", "--epochs", "1", "--seeds", "1", "--steps", "5"]);
+        command.args(["reproduce", item, "--json", "--epochs", "1", "--seeds", "1", "--steps", "10"]);
         command.args(["--train-samples", "100", "--only", only, "--data"]).arg(&data);
         let output = command.arg("--out").arg(folder.path()).assert().success();
         let table = serde_json::from_slice(&output.get_output().stdout).unwrap();
-        (table, folder.path().join(item).join("e1-T5-n100"))
+        (table, folder.path().join(item).join("e1-T10-n100"))
     };
     let (_, written) = reproduce("fig3", "src/2");
     assert_figure(&written, "paper 87.06");

@@ -12,6 +12,8 @@ const TITLE: u32 = 24;
 const NOTE: u32 = 17;
 /// Height of a line of a legend.
 const LEGEND: i32 = 18;
+/// Space above a legend.
+const GAP: i32 = 4;
 
 /// Colours of series, apart for those who see red and green alike (Okabe and Ito).
 const COLOURS: [RGBColor; 7] = [
@@ -36,7 +38,7 @@ pub fn failed(error: impl std::fmt::Display) -> anyhow::Error {
 
 /// A font's size in pixels, and the mean width of its letters.
 const fn letters(size: u32) -> f64 {
-    0.58 * size as f64
+    0.54 * size as f64
 }
 
 pub fn svg(figure: &Figure) -> Result<String> {
@@ -167,9 +169,9 @@ pub fn legend<'a>(area: &Area<'a>, entries: &[(String, RGBColor, Mark)]) -> Resu
     if entries.is_empty() {
         return Ok(area.clone());
     }
-    let (rest, strip) = area.split_vertically(height as i32 - LEGEND * (line + 1));
+    let (rest, strip) = area.split_vertically(height as i32 - LEGEND * (line + 1) - GAP);
     for ((name, colour, mark), (x, line)) in entries.iter().zip(places) {
-        let y = LEGEND * line + LEGEND / 2;
+        let y = GAP + LEGEND * line + LEGEND / 2;
         let fill = colour.filled();
         match mark {
             Mark::Line => strip.draw(&PathElement::new(vec![(x, y), (x + 20, y)], colour.stroke_width(3))),

@@ -1,7 +1,7 @@
 //! The figures of trained networks: 2, 3 and 5 are curves over the epochs, 4 is bars of activity, and Table 1 has one of
 //! accuracies beside the paper's.
 
-use super::plan::{Item, Job};
+use super::plan::{Item, Job, TABLE_1_COLUMNS};
 use super::runs::{Finished, Plan};
 use super::table::{Spread, Table};
 use crate::plot::{Bars, Compared, Figure, Line, Lines, Panel};
@@ -51,10 +51,11 @@ pub fn figure(item: Item, jobs: &[Job], plan: &Plan<'_>, table: &Table) -> Resul
 fn note(item: Item, table: &Table) -> String {
     let counts = table.rows.iter().map(|row| row.runs).filter(|&runs| runs > 0);
     let (least, most) = counts.fold((usize::MAX, 0), |(least, most), runs| (least.min(runs), most.max(runs)));
+    let what = if item == Item::Fig4 { "mean" } else { "mean ± standard deviation" };
     let seeds = match (least, most) {
         (1, 1) => "one seed".to_owned(),
-        (least, most) if least == most => format!("mean ± standard deviation of {most} seeds"),
-        (least, most) => format!("mean ± standard deviation of {least} to {most} seeds"),
+        (least, most) if least == most => format!("{what} of {most} seeds"),
+        (least, most) => format!("{what} of {least} to {most} seeds"),
     };
     let missing: usize = table.rows.iter().map(|row| row.missing.len()).sum();
     let missing = if missing > 0 { format!("; {missing} runs are still missing") } else { String::new() };
@@ -164,18 +165,16 @@ fn by_depth(
 
 /// Table 1: a panel per data set and code.
 fn accuracies(table: &Table) -> Figure {
-    let columns =
-        ["mnist/rate", "mnist/latency", "fashion-mnist/rate", "fashion-mnist/latency", "nmnist/events"];
-    let panel = |column: &&str| {
+    let panel = |&(start, title): &(&str, &str)| {
         let row = |cell: &str, count: usize| {
-            table.rows.iter().find(|row| row.name == format!("{column}/{cell}/{count}"))
+            table.rows.iter().find(|row| row.name == format!("{start}/{cell}/{count}"))
         };
-        compared(column, "test accuracy, %", &[1, 2, 3, 5], row, |row| row.accuracy, |row| row.paper)
+        compared(title, "test accuracy, %", &[1, 2, 3, 5], row, |row| row.accuracy, |row| row.paper)
     };
-    let any = |column: &&&str| {
-        table.rows.iter().any(|row| row.runs > 0 && row.name.starts_with(&format!("{column}/")))
+    let any = |(start, _): &&(&str, &str)| {
+        table.rows.iter().any(|row| row.runs > 0 && row.name.starts_with(&format!("{start}/")))
     };
-    let panels: Vec<_> = columns.iter().filter(any).map(panel).collect();
+    let panels: Vec<_> = TABLE_1_COLUMNS.iter().filter(any).map(panel).collect();
     Figure::new("Table 1: test accuracies beside the paper's", panels.len().min(3), panels)
 }
 

@@ -1,7 +1,7 @@
 //! Results as Markdown.
 
 use super::neuron::Finding;
-use super::plan::Item;
+use super::plan::{Item, TABLE_1_COLUMNS};
 use super::table::Table;
 use std::fmt::Write as _;
 
@@ -55,18 +55,17 @@ fn dataset(name: &str) -> &str {
 
 /// Table 1 as the paper prints it, each of our means above the paper's in brackets.
 fn papers_layout(table: &Table) -> String {
-    let columns =
-        ["mnist/rate", "mnist/latency", "fashion-mnist/rate", "fashion-mnist/latency", "nmnist/events"];
+    let titles = TABLE_1_COLUMNS.map(|(_, title)| title);
     let mut text = format!(
         "Test accuracy in %, and the paper's in brackets:\n\n| layers | neuron | {} |\n",
-        columns.join(" | ")
+        titles.join(" | ")
     );
-    let _ = writeln!(text, "|{}", "---|".repeat(columns.len() + 2));
+    let _ = writeln!(text, "|{}", "---|".repeat(titles.len() + 2));
     for layers in [1, 2, 3, 5] {
         for cell in ["src", "lif"] {
             let _ = write!(text, "| {layers} | {} |", cell.to_uppercase());
-            for column in columns {
-                let name = format!("{column}/{cell}/{layers}");
+            for (start, _) in TABLE_1_COLUMNS {
+                let name = format!("{start}/{cell}/{layers}");
                 let row = table.rows.iter().find(|row| row.name == name);
                 let ours = row.and_then(|row| row.accuracy).map_or("–".to_owned(), |ours| ours.to_string());
                 let paper =
