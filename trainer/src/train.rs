@@ -107,13 +107,13 @@ pub fn is_stopped() -> bool {
 /// then nothing but the current epoch is lost.
 pub fn train(config: &Config, data: &Dataset, out: &Path, resume: bool) -> Result<RunResult> {
     config.check(data)?;
+    let mut run = Run::open(config, data, out, resume)?;
     forecast::forget_peak();
     let forecast = Forecast::of(config, data);
     eprintln!("{forecast}");
     if let Some(sentence) = forecast.warning(config.batch) {
         eprintln!("{sentence}");
     }
-    let mut run = Run::open(config, data, out, resume)?;
     let (train, validation) = split(config, data);
     while run.progress.epochs < config.epochs {
         run.epoch(data, &train, &validation)?;
