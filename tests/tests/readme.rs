@@ -38,6 +38,11 @@ fn the_cells_and_options_work() {
     run_block("## Cells and options", 4);
 }
 
+#[test]
+fn the_figures_of_one_neuron_and_partial_tables_work() {
+    run_block("## Reproduce", 4);
+}
+
 /// Runs the commands of the first block under a heading, one after the other in a folder of their own.
 fn run_block(heading: &str, count: usize) {
     let readme = readme();

@@ -7,6 +7,7 @@ mod export;
 mod folder;
 mod inspect;
 mod model;
+mod reproduce;
 mod run;
 mod settings;
 mod show;
@@ -41,6 +42,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
+    /// Make a table or figure of the paper again.
+    Reproduce(reproduce::ReproduceArgs),
 }
 
 impl Cli {
@@ -57,6 +60,7 @@ impl Cli {
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
+            Command::Reproduce(args) => reproduce::run(args, self.json),
         }
     }
 }
