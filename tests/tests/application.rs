@@ -4,11 +4,11 @@ use embedded_io::{ErrorType, Read, Write};
 use heapless::Vec as List;
 use proptest::prelude::*;
 use spikelet::simulate::HostMemory;
-use spikelet_export::ModelFile;
 use spikelet_export::link::{self, MemoryUse, Receiver, Reply, ReplyBody, Request, RequestBody};
+use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_firmware::{Application, Board, Buffers, Clock, Stop};
 use spikelet_runtime::Network;
-use spikelet_tests::{random_model, rate};
+use spikelet_tests::{GENERAL, LIF, PAPER, RandomCells, random_model_of, rate};
 use std::convert::Infallible;
 
 struct Bench;
@@ -63,7 +63,12 @@ impl Write for Pipe<'_> {
 
 /// Plays `input` to an application, and gives what it replies and why it ended.
 fn play(input: &[u8]) -> (Vec<u8>, Stop<Infallible>) {
-    let model = random_model(&[16, 12, 10], 20, rate(), 9);
+    play_to(PAPER, rate(), input)
+}
+
+/// The same of other models, with 3 and 2 blank timesteps around 15 others.
+fn play_to(cells: RandomCells, encoder: EncoderHeader, input: &[u8]) -> (Vec<u8>, Stop<Infallible>) {
+    let model = random_model_of(cells, &[16, 12, 10], [3, 15, 2], encoder, 9);
     let file = ModelFile::open(&model).unwrap();
     let mut memory = HostMemory::new(file.model().need());
     let network = Network::new(file.model(), memory.view()).unwrap();
@@ -123,6 +128,22 @@ fn one_conversation() {
         replies[5].1.contains(&format!("{:?}", MemoryUse { stack_used: 1, stack_free: 2 })),
         "{replies:?}"
     );
+}
+
+/// A model of recordings takes spikes, and says so when it is sent pixels.
+#[test]
+fn pixels_for_recordings_are_refused() {
+    let pixels = frame(1, RequestBody::InferPixels { stream: 0, pixels: &[9; 16] });
+    let spikes = frame(3, RequestBody::Steps { spikes: &[1, 5, 0] });
+    let input = [pixels, frame(2, RequestBody::Begin), spikes, frame(4, RequestBody::Finish)].concat();
+    for cells in [GENERAL, LIF] {
+        let (output, stop) = play_to(cells, EncoderHeader::Events {}, &input);
+        let replies = replies(&output);
+        assert_eq!(stop, Stop::Closed);
+        let refused = format!("{:?}", ReplyBody::Error(link::LinkError::NoEncoder));
+        assert_eq!(replies[0], (Some(1), refused));
+        assert!(replies[3].1.contains("steps: 2"), "{replies:?}");
+    }
 }
 
 #[test]
