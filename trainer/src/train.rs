@@ -323,6 +323,9 @@ impl<'a> Run<'a> {
         let mean = |of: fn(&EpochMetrics) -> f64| {
             self.metrics.iter().map(of).sum::<f64>() / self.metrics.len().max(1) as f64
         };
+        let path = self.out.join("result.json");
+        // A finished run that is gone on with says the same again, not what it took to say so.
+        let earlier = fs::read(&path).ok().and_then(|text| serde_json::from_slice::<RunResult>(&text).ok());
         let result = RunResult {
             best_epoch: self.progress.best_epoch,
             validation_accuracy: self.progress.best_accuracy,
@@ -330,11 +333,11 @@ impl<'a> Run<'a> {
             samples_per_second: mean(|metrics| metrics.samples_per_second),
             seconds_per_epoch: mean(|metrics| metrics.seconds),
             memory_forecast: forecast.total(),
-            memory_peak: forecast::peak_memory(),
+            memory_peak: earlier.map_or_else(forecast::peak_memory, |earlier| earlier.memory_peak),
             subset: data.subset(),
         };
         let text = serde_json::to_string_pretty(&result)?;
-        checkpoint::write_atomically(&self.out.join("result.json"), text.as_bytes())?;
+        checkpoint::write_atomically(&path, text.as_bytes())?;
         Ok(result)
     }
 }

@@ -100,7 +100,8 @@ fn line(job: &Job, runs: &[Finished], measure: Measure, with_test: bool) -> Line
     let tests: Vec<f64> = runs.iter().map(|run| 100.0 * run.result.test.accuracy).collect();
     let test = Spread::of(&tests).filter(|_| with_test).map_or(String::new(), |test| {
         let paper = job.paper.map_or(String::new(), |paper| format!(", paper {paper:.2}"));
-        format!(": test {test:.1} %{paper}")
+        let ours = if runs.len() > 1 { format!("{test:.1}") } else { format!("{:.1}", test.mean) };
+        format!(": test {ours} %{paper}")
     });
     let epochs = runs.iter().map(|run| run.metrics.len()).min().unwrap_or(0);
     let mut line = Line { name: format!("{}{test}", label(&job.name)), ..Line::default() };

@@ -67,7 +67,7 @@ fn papers_layout(table: &Table) -> String {
             for (start, _) in TABLE_1_COLUMNS {
                 let name = format!("{start}/{cell}/{layers}");
                 let row = table.rows.iter().find(|row| row.name == name);
-                let ours = row.and_then(|row| row.accuracy).map_or("–".to_owned(), |ours| ours.to_string());
+                let ours = row.map_or("–".to_owned(), |row| row.words(row.accuracy, 2));
                 let paper =
                     row.and_then(|row| row.paper).map_or("–".to_owned(), |paper| format!("{paper:.2}"));
                 let _ = write!(text, " {ours} ({paper}) |");

@@ -62,6 +62,17 @@ pub struct Row {
     pub seconds_per_epoch: Option<Spread>,
 }
 
+impl Row {
+    /// A measure in words; one seed has no deviation.
+    pub fn words(&self, value: Option<Spread>, places: usize) -> String {
+        match value {
+            None => "–".to_owned(),
+            Some(value) if self.runs < 2 => format!("{:.places$}", value.mean),
+            Some(value) => format!("{value:.places$}"),
+        }
+    }
+}
+
 /// A run that is not finished.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Missing {
@@ -120,20 +131,19 @@ impl Table {
     /// The table as text, row by row.
     pub fn cells(&self) -> impl Iterator<Item = Vec<String>> {
         self.rows.iter().map(|row| {
-            let spread =
-                |value: Option<Spread>| value.map_or("–".to_owned(), |value| format!("{value:.2}"));
+            let spread = |value, places| row.words(value, places);
             let samples = row.train_samples.map_or("all".to_owned(), |count| count.to_string());
             let difference = row.accuracy.zip(row.paper).map(|(ours, paper)| ours.mean - paper);
             vec![
                 row.name.clone(),
                 format!("{}, {}, {samples}", row.epochs, row.steps),
                 format!("{} of {}", row.runs, self.seeds),
-                spread(row.accuracy),
+                spread(row.accuracy, 2),
                 row.paper.map_or("–".to_owned(), |paper| format!("{paper:.2}")),
                 difference.map_or("–".to_owned(), |difference| format!("{difference:+.2}")),
-                spread(row.activity),
-                row.cross_entropy.map_or("–".to_owned(), |value| format!("{value:.4}")),
-                spread(row.seconds_per_epoch),
+                spread(row.activity, 2),
+                spread(row.cross_entropy, 4),
+                spread(row.seconds_per_epoch, 2),
             ]
         })
     }
