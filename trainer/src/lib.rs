@@ -25,4 +25,5 @@ pub mod recurrent;
 pub mod reproduce;
 pub mod simulate;
 pub mod spike_train;
+pub mod trace;
 pub mod train;

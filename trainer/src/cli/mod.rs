@@ -9,8 +9,10 @@ mod inspect;
 mod model;
 mod reproduce;
 mod run;
+mod sample;
 mod settings;
 mod show;
+mod trace;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -42,6 +44,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
+    /// Look at one sample's way through a run's network.
+    Trace(trace::TraceArgs),
     /// Make a table or figure of the paper again.
     Reproduce(reproduce::ReproduceArgs),
 }
@@ -60,6 +64,7 @@ impl Cli {
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
+            Command::Trace(args) => trace::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),
         }
     }

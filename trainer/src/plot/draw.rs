@@ -1,10 +1,12 @@
 //! Drawing a figure's panels.
 
+use super::scores::scores;
 use super::{Bars, Confusion, Figure, Lines, Panel, Raster};
 use anyhow::{Result, anyhow, ensure};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::fmt::Write;
 use std::ops::Range;
 
 /// Height of the figure's title in pixels.
@@ -21,13 +23,13 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(90, 90, 90),
 ];
 
-type Area<'a, 'b> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a, 'b> = DrawingArea<SVGBackend<'a>, Shift>;
 
-const fn colour(index: usize) -> RGBColor {
+pub(super) const fn colour(index: usize) -> RGBColor {
     COLOURS[index % COLOURS.len()]
 }
 
-fn failed(error: impl std::fmt::Display) -> anyhow::Error {
+pub(super) fn failed(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("{error}")
 }
 
@@ -35,30 +37,35 @@ pub fn svg(figure: &Figure) -> Result<String> {
     ensure!(!figure.panels.is_empty(), "it has no panels");
     let columns = figure.columns.max(1).min(figure.panels.len());
     let rows = figure.panels.len().div_ceil(columns);
-    let size = (figure.size.0 * columns as u32, figure.size.1 * rows as u32 + TITLE);
-    let mut text = String::new();
+    let title = if figure.title.is_empty() { 0 } else { TITLE };
+    let size = (figure.size.0 * columns as u32, figure.size.1 * rows as u32 + title);
+    let (mut text, mut dots) = (String::new(), String::new());
     {
         let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
         root.fill(&WHITE).map_err(failed)?;
-        let (top, rest) = root.split_vertically(TITLE);
+        let (top, rest) = root.split_vertically(title);
         let style = ("sans-serif", 18).into_font().color(&BLACK).pos(Pos::new(HPos::Center, VPos::Center));
-        top.draw(&Text::new(figure.title.clone(), (size.0 as i32 / 2, TITLE as i32 / 2), style))
+        top.draw(&Text::new(figure.title.clone(), (size.0 as i32 / 2, title as i32 / 2), style))
             .map_err(failed)?;
         for (panel, area) in figure.panels.iter().zip(rest.split_evenly((rows, columns))) {
             match panel {
                 Panel::Lines(panel) => lines(panel, &area)?,
-                Panel::Raster(panel) => raster(panel, &area)?,
+                Panel::Raster(panel) => raster(panel, &area, &mut dots)?,
                 Panel::Bars(panel) => bars(panel, &area)?,
                 Panel::Confusion(panel) => confusion(panel, &area)?,
+                Panel::Scores(panel) => scores(panel, &area)?,
             }
         }
         root.present().map_err(failed)?;
+    }
+    if let Some(end) = text.rfind("</svg>") {
+        text.insert_str(end, &dots);
     }
     Ok(text)
 }
 
 /// The range of finite numbers, a little wider than they need; 0 to 1 if there are none.
-fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+pub(super) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (least, most) = values
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(value), most.max(value)));
@@ -81,14 +88,44 @@ macro_rules! chart {
             .map_err(failed)?
     };
 }
+pub(super) use chart;
 
-fn number(value: &f64) -> String {
+pub(super) fn number(value: &f64) -> String {
+    // What is left of a 0 that was summed up from ticks.
+    let value = if value.abs() < 1e-12 { &0.0 } else { value };
     let text = if value.abs() >= 10_000.0 || (*value != 0.0 && value.abs() < 0.001) {
         format!("{value:.1e}")
     } else {
         format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
     };
     if text == "-0" { "0".to_owned() } else { text }
+}
+
+/// The corner in which a legend hides the fewest points; the upper right one of several.
+fn emptiest_corner<'p>(
+    points: impl Iterator<Item = &'p (f64, f64)>,
+    x: &Range<f64>,
+    y: &Range<f64>,
+) -> SeriesLabelPosition {
+    use SeriesLabelPosition::{LowerLeft, LowerRight, UpperLeft, UpperRight};
+    let mut counts = [0usize; 4];
+    for point in points {
+        let share = |value: f64, range: &Range<f64>| (value - range.start) / (range.end - range.start);
+        let (across, up) = (share(point.0, x), share(point.1, y));
+        let corners = [
+            (across > 0.7, up > 0.6),
+            (across < 0.3, up > 0.6),
+            (across > 0.7, up < 0.4),
+            (across < 0.3, up < 0.4),
+        ];
+        counts
+            .iter_mut()
+            .zip(corners)
+            .for_each(|(count, (beside, level))| *count += usize::from(beside && level));
+    }
+    let corners = [UpperRight, UpperLeft, LowerRight, LowerLeft];
+    let best = (0..4).min_by_key(|&corner| counts[corner]).unwrap_or(0);
+    corners[best].clone()
 }
 
 fn lines(panel: &Lines, area: &Area<'_, '_>) -> Result<()> {
@@ -99,7 +136,9 @@ fn lines(panel: &Lines, area: &Area<'_, '_>) -> Result<()> {
             [point.1 - spread, point.1 + spread]
         })
     });
-    let mut chart = chart!(area, &panel.title, range(points().map(|point| point.0)), range(heights));
+    let (across, up) = (range(points().map(|point| point.0)), range(heights));
+    let legend = emptiest_corner(points(), &across, &up);
+    let mut chart = chart!(area, &panel.title, across, up);
     chart
         .configure_mesh()
         .light_line_style(TRANSPARENT)
@@ -141,14 +180,16 @@ fn lines(panel: &Lines, area: &Area<'_, '_>) -> Result<()> {
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.3))
             .label_font(("sans-serif", 12))
-            .position(SeriesLabelPosition::UpperRight)
+            .position(legend)
             .draw()
             .map_err(failed)?;
     }
     Ok(())
 }
 
-fn raster(panel: &Raster, area: &Area<'_, '_>) -> Result<()> {
+/// Draws the axes, and appends the spikes to `dots`: one path for all of them, since an element each would make files of
+/// megabytes.
+fn raster(panel: &Raster, area: &Area<'_, '_>, dots: &mut String) -> Result<()> {
     let (steps, rows) = (panel.steps.max(1) as f64, panel.rows.max(1) as f64);
     let mut chart = chart!(area, &panel.title, 0.0..steps, 0.0..rows);
     chart
@@ -161,9 +202,15 @@ fn raster(panel: &Raster, area: &Area<'_, '_>) -> Result<()> {
         .label_style(("sans-serif", 12))
         .draw()
         .map_err(failed)?;
-    // One path for all spikes: a rectangle each would make files of megabytes.
-    let dots = panel.spikes.iter().map(|&(t, row)| Pixel::new((t as f64 + 0.5, row as f64 + 0.5), BLACK));
-    chart.draw_series(dots).map_err(failed)?;
+    let (wide, high) = chart.plotting_area().dim_in_pixel();
+    let width = (0.9 * f64::from(wide) / steps).clamp(1.0, 3.0);
+    let height = (0.8 * f64::from(high) / rows).clamp(1.5, 12.0);
+    let _ = write!(dots, r##"<path fill="none" stroke="#000000" stroke-width="{height:.1}" d=""##);
+    for &(t, row) in &panel.spikes {
+        let (x, y) = chart.backend_coord(&(t as f64 + 0.5, row as f64 + 0.5));
+        let _ = write!(dots, "M{x} {y}h{width:.1}");
+    }
+    dots.push_str("\"/>\n");
     Ok(())
 }
 

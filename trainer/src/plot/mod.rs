@@ -6,8 +6,9 @@
 mod draw;
 mod panel;
 mod png;
+mod scores;
 
-pub use panel::{Bars, Confusion, Line, Lines, Panel, Raster};
+pub use panel::{Bars, Confusion, Line, Lines, Panel, Raster, Scores};
 
 use crate::checkpoint::write_atomically;
 use anyhow::{Context, Result};
@@ -82,8 +83,20 @@ mod tests {
             series: vec![("SRC".to_owned(), vec![Some(1.0), None])],
         };
         let confusion = Confusion { title: "answers".to_owned(), counts: vec![vec![9, 1], vec![0, 7]] };
-        let panels =
-            vec![Panel::Lines(lines), Panel::Raster(raster), Panel::Bars(bars), Panel::Confusion(confusion)];
+        let scores = Scores {
+            title: "scores".to_owned(),
+            names: ["cat", "dog", "owl"].map(str::to_owned).into(),
+            values: vec![vec![0.0, 1.0], vec![0.0, 2.0], vec![0.0, -1.0]],
+            winner: 1,
+            label: 0,
+        };
+        let panels = vec![
+            Panel::Lines(lines),
+            Panel::Raster(raster),
+            Panel::Bars(bars),
+            Panel::Confusion(confusion),
+            Panel::Scores(scores),
+        ];
         Figure::new("all of them", 2, panels)
     }
 
@@ -93,14 +106,14 @@ mod tests {
         let [svg, png] = figure().write(&folder.path().join("fig.1")).unwrap();
         assert!(svg.ends_with("fig.1.svg") && png.ends_with("fig.1.png"));
         let text = std::fs::read_to_string(svg).unwrap();
-        for word in ["all of them", "lines &amp; &lt;more&gt;", "epoch", "SRC"] {
+        for word in ["all of them", "lines &amp; &lt;more&gt;", "epoch", "SRC", "dog wins", "cat is right"] {
             assert!(text.contains(word), "{word} is not in the SVG");
         }
         let decoder = ::png::Decoder::new(std::io::BufReader::new(std::fs::File::open(png).unwrap()));
         let mut reader = decoder.read_info().unwrap();
         let mut pixels = vec![0; reader.output_buffer_size().unwrap()];
         let info = reader.next_frame(&mut pixels).unwrap();
-        assert_eq!((info.width, info.height), (1120, 720));
+        assert_eq!((info.width, info.height), (1120, 1060));
         // The title's letters are there: a font was found, on whatever machine this is.
         let title = &pixels[..1120 * 38 * 4];
         assert!(title.as_chunks::<4>().0.iter().filter(|pixel| pixel[0] < 128).count() > 200);
@@ -113,5 +126,15 @@ mod tests {
         let lines = Lines { title: String::new(), x: String::new(), y: String::new(), lines: vec![line] };
         assert!(Figure::new("", 1, vec![Panel::Lines(lines)]).svg().unwrap().contains("<svg"));
         assert!(Figure::new("none", 1, Vec::new()).svg().is_err());
+    }
+
+    #[test]
+    fn every_spike_of_a_raster_is_one_piece_of_one_path() {
+        let spikes: Vec<(usize, usize)> = (0..500).map(|k| (k % 50, k % 20)).collect();
+        let raster = Raster { title: String::new(), steps: 50, rows: 20, spikes };
+        let svg = Figure::new("", 1, vec![Panel::Raster(raster)]).svg().unwrap();
+        let path = svg.lines().find(|line| line.starts_with("<path")).unwrap();
+        assert_eq!(path.matches('M').count(), 500);
+        assert!(path.len() < 500 * 16, "{} bytes", path.len());
     }
 }
