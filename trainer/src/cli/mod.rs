@@ -5,6 +5,7 @@ mod demo;
 mod eval;
 mod export;
 mod folder;
+mod import;
 mod inspect;
 mod model;
 mod reproduce;
@@ -38,6 +39,8 @@ enum Command {
     Train(Box<train::TrainArgs>),
     /// Measure a run or a model on a test set.
     Eval(eval::EvalArgs),
+    /// Make a run of a network that was trained elsewhere.
+    Import(Box<import::ImportArgs>),
     /// Quantise a run and write a model file.
     Export(export::ExportArgs),
     /// Print what is in a model file and what it needs on a board.
@@ -61,6 +64,7 @@ impl Cli {
             Command::Data(args) => data::run(args, self.json),
             Command::Train(args) => train::run(*args, self.json),
             Command::Eval(args) => eval::run(args, self.json),
+            Command::Import(args) => import::run(*args, self.json),
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
