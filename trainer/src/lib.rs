@@ -23,6 +23,7 @@ pub mod plot;
 mod progress;
 pub mod readout;
 pub mod recurrent;
+pub mod report;
 pub mod reproduce;
 pub mod simulate;
 pub mod spike_train;

@@ -16,7 +16,7 @@ pub struct InspectArgs {
 
 /// What `inspect` tells.
 #[derive(Debug, Serialize)]
-struct Inspection {
+pub struct Inspection {
     file: PathBuf,
     id: String,
     format: u16,
@@ -61,7 +61,8 @@ pub fn run(args: InspectArgs, json: bool) -> anyhow::Result<()> {
     show::show(json, &inspect(&file, args.model)?, print)
 }
 
-fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
+/// What is in a model file.
+pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
     let header = file.header()?;
     let need = file.model().need();
     let layers = file.model().layers().iter().zip(&header.layers).map(|(layer, head)| {

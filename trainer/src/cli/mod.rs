@@ -8,11 +8,12 @@ mod folder;
 mod import;
 mod inspect;
 mod model;
+mod report;
 mod reproduce;
 mod run;
 mod sample;
 mod settings;
-mod show;
+pub(crate) mod show;
 mod trace;
 mod train;
 
@@ -49,6 +50,8 @@ enum Command {
     Run(run::RunArgs),
     /// Look at one sample's way through a run's network.
     Trace(trace::TraceArgs),
+    /// Write a run's report: one HTML file with everything in it.
+    Report(report::ReportArgs),
     /// Make a table or figure of the paper again.
     Reproduce(reproduce::ReproduceArgs),
 }
@@ -69,6 +72,7 @@ impl Cli {
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
             Command::Trace(args) => trace::run(args, self.json),
+            Command::Report(args) => report::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),
         }
     }
