@@ -158,14 +158,18 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The command `spikelet`, built as the tests are.
-pub fn spikelet() -> assert_cmd::Command {
+/// The file of the command `spikelet`, built as the tests are.
+pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    let binary = BINARY.get_or_init(|| {
+    BINARY.get_or_init(|| {
         let build = escargot::CargoBuild::new().manifest_path(root().join("Cargo.toml"));
         build.arg("--workspace").bin("spikelet").run().unwrap().path().to_owned()
-    });
-    let mut command = assert_cmd::Command::new(binary);
+    })
+}
+
+/// The command `spikelet`.
+pub fn spikelet() -> assert_cmd::Command {
+    let mut command = assert_cmd::Command::new(binary());
     command.env("SPIKELET_FIRMWARE", root().join("firmware"));
     command
 }

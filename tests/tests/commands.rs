@@ -69,10 +69,33 @@ fn train_export_eval_inspect_and_run_work_together() {
     assert_eq!(evaluated["results"][1]["accuracy"].as_f64(), Some(fixed));
     let of_model = json(&["eval", &model]);
     assert_eq!(of_model["results"][0]["accuracy"].as_f64(), Some(fixed));
-    let confusion = evaluated["results"][1]["confusion"].as_array().unwrap();
-    let count: u64 =
-        confusion.iter().flat_map(|row| row.as_array().unwrap()).map(|n| n.as_u64().unwrap()).sum();
-    assert_eq!(count, 2000);
+    for result in evaluated["results"].as_array().unwrap() {
+        let rows: Vec<Vec<u64>> = serde_json::from_value(result["confusion"].clone()).unwrap();
+        let right: u64 = (0..10).map(|class| rows[class][class]).sum();
+        assert_eq!(rows.iter().flatten().sum::<u64>(), 2000);
+        assert_eq!(result["accuracy"].as_f64(), Some(right as f64 / 2000.0));
+        assert_eq!(result["activity"].as_array().unwrap().len(), 1);
+    }
+    let entropy = |index: usize| evaluated["results"][index]["cross_entropy"].as_f64().unwrap();
+    assert!((entropy(0) - entropy(1)).abs() < 0.05, "{} in float, {} in fixed point", entropy(0), entropy(1));
+    assert_eq!(evaluated["epochs"].as_u64(), Some(2));
+    assert!(evaluated["seconds_per_epoch"].as_f64().unwrap() > 0.0);
+    let words = contains("cross-entropy").and(contains("2 epochs of")).and(contains("true \\ said"));
+    spikelet().args(["eval", run]).assert().success().stdout(words);
+
+    // The same measures in the run's own files.
+    let file = |name: &str| fs::read_to_string(Path::new(run).join(name)).unwrap();
+    let result: Value = serde_json::from_str(&file("result.json")).unwrap();
+    assert_eq!(result["test"]["accuracy"], evaluated["results"][0]["accuracy"]);
+    assert_eq!(result["test"]["confusion"], evaluated["results"][0]["confusion"]);
+    for line in file("metrics.jsonl").lines() {
+        let epoch: Value = serde_json::from_str(line).unwrap();
+        let rows: Vec<Vec<u64>> = serde_json::from_value(epoch["confusion"].clone()).unwrap();
+        assert_eq!(rows.iter().flatten().sum::<u64>(), 300);
+        for number in ["validation_accuracy", "validation_loss", "seconds"] {
+            assert!(epoch[number].as_f64().unwrap() > 0.0, "{number} in {line}");
+        }
+    }
 
     spikelet().args(["inspect", &model]).assert().success().stdout(contains("784").and(contains("digits")));
     assert_eq!(json(&["inspect", &model])["layers"].as_array().unwrap().len(), 1);

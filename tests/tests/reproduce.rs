@@ -1,12 +1,15 @@
 //! The paper's figures and tables made again: one neuron against the oracle, and the command.
 
 use candle_core::{DType, Device, safetensors};
+use serde_json::Value;
 use spikelet::cell::SrcCell;
 use spikelet::reproduce::neuron::{simulate, stimulus};
-use spikelet_tests::{real_data, spikelet};
+use spikelet_tests::{binary, real_data, spikelet};
 use std::fs;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Bound in f64.
 const EXACT: f64 = 1e-9;
@@ -52,14 +55,22 @@ fn figures_of_one_neuron_are_written_with_their_findings() {
     for (item, findings) in [("fig1", 3), ("fig6", 1)] {
         spikelet().args(["reproduce", item, "--out"]).arg(folder.path()).assert().success();
         let written = folder.path().join(item);
-        assert!(fs::read_to_string(written.join("figure.svg")).unwrap().contains("<svg"));
-        assert!(fs::read(written.join("figure.png")).unwrap().starts_with(b"\x89PNG"));
+        assert_figure(&written, "the paper");
         let text = fs::read_to_string(written.join("RESULT.md")).unwrap();
         assert_eq!(text.matches(": holds").count(), findings, "{text}");
-        let result: serde_json::Value =
-            serde_json::from_slice(&fs::read(written.join("result.json")).unwrap()).unwrap();
+        let result: Value = serde_json::from_slice(&fs::read(written.join("result.json")).unwrap()).unwrap();
         assert!(result.as_array().unwrap().iter().all(|finding| finding["holds"] == true));
     }
+    let numbers = fs::read_to_string(folder.path().join("fig1/figure.csv")).unwrap();
+    assert_eq!(numbers.lines().count(), 1 + 3 * 600);
+}
+
+/// A figure is there as SVG, as PNG and as numbers, and says `words`.
+fn assert_figure(folder: &Path, words: &str) {
+    let text = fs::read_to_string(folder.join("figure.svg")).unwrap();
+    assert!(text.contains("<svg") && text.contains(words), "{words} is not in {}", folder.display());
+    assert!(fs::read(folder.join("figure.png")).unwrap().starts_with(b"\x89PNG"));
+    assert!(fs::read_to_string(folder.join("figure.csv")).unwrap().lines().count() > 1);
 }
 
 #[test]
@@ -76,30 +87,33 @@ fn what_is_not_there_has_a_sentence() {
     let networks =
         ["table1", "--seeds", "1", "--only", "mnist/rate/lif/1,mnist/rate/src/1", "--data", "nowhere"];
     let stderr = words(reproduce(&networks));
-    // Fashion-MNIST's names contain MNIST's, so that these are four; none keeps the others from being tried.
-    assert!(stderr.contains("4 runs failed"), "{stderr}");
-    assert!(stderr.contains("fashion-mnist/rate/src/1, seed 0: ") && stderr.contains("nowhere"), "{stderr}");
-    let text = fs::read_to_string(folder.path().join("out/table1/RESULT.md")).unwrap();
+    // None keeps the other from being tried.
+    assert!(stderr.contains("2 runs failed"), "{stderr}");
+    assert!(stderr.contains("mnist/rate/src/1, seed 0: ") && stderr.contains("nowhere"), "{stderr}");
+    let text = fs::read_to_string(folder.path().join("out/table1/paper/RESULT.md")).unwrap();
+    assert!(text.contains("Failed:") && text.contains("the paper's schedule"), "{text}");
+    assert!(text.contains("| mnist/rate/src/1 | 100, 200, all | 0 of 1 | – | 97.27 |"), "{text}");
     assert!(
-        text.contains("Failed:") && text.contains("| mnist/rate/src/1 | 100, 200, all | 0 of 1 |"),
+        text.contains("| 5 | LIF | – (98.08) | – (97.61) | – (84.22) | – (85.88) | – (98.05) |"),
         "{text}"
     );
-    let stderr = words(reproduce(&["fig5", "--only", "gru"]));
-    assert!(stderr.contains("--only names no network of fig5"), "{stderr}");
+    assert!(text.contains("- nmnist/events/lif/5: seed 0\n"), "{text}");
+    let stderr = words(reproduce(&["fig5", "--only", "src,gru"]));
+    assert!(stderr.contains("--only gru names no network"), "{stderr}");
     let listed = reproduce(&["table1", "--list"]).success();
     let listed = String::from_utf8(listed.get_output().stdout.clone()).unwrap();
     assert_eq!(listed.lines().count(), 40);
     assert!(listed.lines().any(|name| name == "nmnist/events/src/5"), "{listed}");
 }
 
-/// Every file below a folder, with its bytes and the time of its last change.
+/// Every file of the runs below a folder, with its bytes and the time of its last change.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             found.extend(files(&path));
-        } else if !path.ends_with(".claims") && !path.parent().unwrap().ends_with("fig2") {
+        } else {
             let changed = fs::metadata(&path).unwrap().modified().unwrap();
             found.push((path.clone(), fs::read(&path).unwrap(), changed));
         }
@@ -108,48 +122,212 @@ fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
     found
 }
 
-/// Trains tiny runs, takes up one that lost its result, keeps those that are there, and refuses other settings.
+/// MNIST's folder, or a line about it if it is not here.
+fn mnist() -> Option<PathBuf> {
+    let data = real_data();
+    if data.is_none() {
+        eprintln!("skipped: MNIST is not here; name its folder in SPIKELET_DATA");
+    }
+    data
+}
+
+/// Trains tiny runs, takes up one that lost its result, keeps those that are there, and mixes no schedules.
 #[test]
 fn networks_are_trained_once() {
-    let Some(data) = real_data() else {
-        eprintln!("skipped: MNIST is not here; name its folder in SPIKELET_DATA");
-        return;
-    };
+    let Some(data) = mnist() else { return };
     let folder = tempfile::tempdir().unwrap();
-    let reproduce = |seeds: &str, steps: &str| {
+    let reproduce = |steps: &str, more: &[&str]| {
         let mut command = spikelet();
-        command.args(["reproduce", "fig2", "--json", "--epochs", "1", "--train-samples", "200"]);
-        command.args(["--only", "src/5/relu", "--steps", steps, "--seeds", seeds]);
+        command.args([
+            "reproduce",
+            "fig2",
+            "--json",
+            "--epochs",
+            "1",
+            "--train-samples",
+            "200",
+            "--seeds",
+            "2",
+        ]);
+        command.args(["--only", "src/5/relu", "--steps", steps]).args(more);
         command.arg("--data").arg(&data).arg("--out").arg(folder.path());
         command.assert()
     };
-    let table = |seeds: &str| -> serde_json::Value {
-        serde_json::from_slice(&reproduce(seeds, "10").success().get_output().stdout).unwrap()
+    let table = |steps: &str, more: &[&str]| -> Value {
+        serde_json::from_slice(&reproduce(steps, more).success().get_output().stdout).unwrap()
     };
-    let first = table("2");
+    let first = table("10", &[]);
     let row = &first["rows"][1];
     assert_eq!((&row["name"], &row["runs"]), (&"mnist/rate/src/5/relu".into(), &2.into()));
     let accuracy = row["accuracy"]["mean"].as_f64().unwrap();
     assert!((0.0..=100.0).contains(&accuracy) && row["accuracy"]["deviation"].as_f64().unwrap() >= 0.0);
     assert!(row["seconds_per_epoch"]["mean"].as_f64().unwrap() > 0.0);
     assert_eq!(first["rows"][0]["runs"], 0);
-    let text = fs::read_to_string(folder.path().join("fig2/RESULT.md")).unwrap();
+    let written = folder.path().join("fig2/e1-T10-n200");
+    let text = fs::read_to_string(written.join("RESULT.md")).unwrap();
     assert!(text.contains("| mnist/rate/src/5/relu | 1, 10, 200 | 2 of 2 |"), "{text}");
-    assert!(fs::read_to_string(folder.path().join("fig2/figure.svg")).unwrap().contains("src/5/relu"));
+    assert!(text.contains("Not trained yet:\n\n- mnist/rate/src/5: seeds 0, 1\n"), "{text}");
+    assert_figure(&written, "SRC, 5 layers, no bypass");
+    assert_figure(&written, "1 epoch instead of the paper");
+    let csv = fs::read_to_string(written.join("result.csv")).unwrap();
+    assert!(csv.lines().nth(2).unwrap().starts_with("mnist/rate/src/5/relu,1,10,200,2,,"), "{csv}");
 
-    let runs = files(folder.path());
-    let result = |name: &str| fs::read(folder.path().join("fig2").join(name)).unwrap();
-    let before = ["result.json", "RESULT.md", "figure.svg"].map(result);
-    assert_eq!(table("2"), first);
-    assert!(files(folder.path()) == runs, "a finished run was touched");
-    assert!(["result.json", "RESULT.md", "figure.svg"].map(result) == before);
+    let all_runs = || files(&folder.path().join("runs"));
+    let runs = all_runs();
+    let result = |name: &str| fs::read(written.join(name)).unwrap();
+    let names = ["result.json", "RESULT.md", "figure.svg"];
+    let before = names.map(result);
+    assert_eq!(table("10", &[]), first);
+    assert_eq!(table("10", &["--partial"]), first);
+    assert!(all_runs() == runs, "a finished run was touched");
+    assert!(names.map(result) == before);
 
-    let lost = folder.path().join("runs/mnist-rate-src-5-relu/seed1/result.json");
-    fs::remove_file(&lost).unwrap();
-    assert_eq!(table("2"), first);
-    assert!(lost.is_file());
+    let run = folder.path().join("runs/mnist-rate-src-5-relu/e1-T10-n200/seed1");
+    fs::remove_file(run.join("result.json")).unwrap();
+    let partial = table("10", &["--partial"]);
+    assert_eq!(partial["rows"][1]["missing"], serde_json::json!([{ "seed": 1, "epochs": 1 }]));
+    assert_eq!(table("10", &[]), first);
 
-    let refused = reproduce("2", "11").failure();
+    // Another schedule is another run, and leaves the first alone.
+    let runs = all_runs();
+    assert_eq!(table("11", &[])["rows"][1]["runs"], 2);
+    assert_eq!(table("12", &["--partial"])["rows"][1]["runs"], 0);
+    let kept = all_runs();
+    assert!(kept.len() > runs.len() && runs.iter().all(|file| kept.contains(file)), "a run was touched");
+    assert_eq!(table("10", &["--partial"]), first);
+
+    // So does whatever else in a config is not the plan's.
+    let config = fs::read_to_string(run.join("config.json")).unwrap();
+    fs::write(run.join("config.json"), config.replace("\"batch\": 64", "\"batch\": 32")).unwrap();
+    let refused = reproduce("10", &[]).failure();
     let stderr = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
-    assert!(stderr.contains("seed0 holds a run with other settings"), "{stderr}");
+    assert!(stderr.contains("seed1 holds a run with other settings"), "{stderr}");
+}
+
+/// A worker that is trained with, killed or watched while others work in the same folder.
+struct Worker {
+    child: Child,
+    stderr: std::thread::JoinHandle<String>,
+}
+
+impl Worker {
+    fn start(data: &Path, out: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(binary());
+        command.args(["reproduce", "--json", "--data"]).arg(data).arg("--out").arg(out).args(arguments);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut pipe = child.stderr.take().unwrap();
+        let stderr = std::thread::spawn(move || {
+            let mut text = String::new();
+            pipe.read_to_string(&mut text).unwrap();
+            text
+        });
+        Self { child, stderr }
+    }
+
+    /// The table it prints, and what it says on the way.
+    fn end(self) -> (Value, String) {
+        let output = self.child.wait_with_output().unwrap();
+        let stderr = self.stderr.join().unwrap();
+        assert!(output.status.success(), "{stderr}");
+        (serde_json::from_slice(&output.stdout).unwrap(), stderr)
+    }
+}
+
+/// Waits until a file has so many lines.
+fn wait_for(path: &Path, lines: usize) {
+    let start = Instant::now();
+    while fs::read_to_string(path).unwrap_or_default().lines().count() < lines {
+        assert!(start.elapsed() < Duration::from_secs(60), "{} does not grow", path.display());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// One worker is killed in the middle of a run; another, which waited for it, goes on from the last epoch, to the bits of
+/// a run that nobody killed.
+#[test]
+fn a_killed_workers_run_is_taken_up() {
+    let Some(data) = mnist() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["fig5", "--only", "mnist/rate/src/5", "--seeds", "1", "--epochs", "6"];
+    let arguments = [&arguments[..], &["--steps", "20", "--train-samples", "1500"]].concat();
+    let (shared, alone) = (folder.path().join("shared"), folder.path().join("alone"));
+    let mut first = Worker::start(&data, &shared, &arguments);
+    let run = |out: &Path| out.join("runs/mnist-rate-src-5/e6-T20-n1500/seed0");
+    wait_for(&run(&shared).join("metrics.jsonl"), 1);
+    let second = Worker::start(&data, &shared, &arguments);
+    wait_for(&run(&shared).join("metrics.jsonl"), 2);
+    first.child.kill().unwrap();
+    first.child.wait().unwrap();
+    let metrics = fs::read_to_string(run(&shared).join("metrics.jsonl")).unwrap();
+    let (done, trained) = (metrics.lines().count(), first.stderr.join().unwrap());
+    assert!(done < 6 && !trained.contains(": trained"), "it was not killed in time: {trained}");
+    let (table, said) = second.end();
+    assert!(said.contains("waiting for 1 runs") && said.contains("seed 0: trained"), "{said}");
+    assert_eq!(table["rows"][0]["runs"], 1);
+    let whole = fs::read_to_string(run(&shared).join("metrics.jsonl")).unwrap();
+    // The kill may have come between the last epoch's metrics and its checkpoint.
+    let kept: Vec<&str> = metrics.lines().take(done - 1).collect();
+    assert!(!kept.is_empty() && whole.lines().take(done - 1).eq(kept), "epochs were trained again");
+
+    Worker::start(&data, &alone, &arguments).end();
+    for name in ["best.safetensors", "last.safetensors"] {
+        let bytes = |out: &Path| fs::read(run(out).join(name)).unwrap();
+        assert!(bytes(&shared) == bytes(&alone), "{name} is not that of an unbroken run");
+    }
+}
+
+#[test]
+fn two_workers_share_the_runs() {
+    let Some(data) = mnist() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["fig4", "--only", "mnist/rate/src/1,mnist/rate/lif/1", "--seeds", "3", "--epochs", "2"];
+    let arguments = [&arguments[..], &["--steps", "10", "--train-samples", "300"]].concat();
+    let workers = [0, 1].map(|_| Worker::start(&data, folder.path(), &arguments));
+    let [first, second] = workers.map(Worker::end);
+    assert_eq!(first.0, second.0);
+    assert_eq!((&first.0["rows"][0]["runs"], &first.0["rows"][1]["runs"]), (&3.into(), &3.into()));
+    for cell in ["src", "lif"] {
+        for seed in 0..3 {
+            let sentence = format!("mnist/rate/{cell}/1, seed {seed}: trained");
+            let count = first.1.matches(&sentence).count() + second.1.matches(&sentence).count();
+            assert_eq!(count, 1, "{sentence}\n{}\n{}", first.1, second.1);
+        }
+    }
+}
+
+/// Every table and figure of networks once, as short as it goes.
+#[test]
+fn each_item_has_its_figure_and_the_papers_values() {
+    let Some(data) = mnist() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let reproduce = |item: &str, only: &str| -> (Value, PathBuf) {
+        let mut command = spikelet();
+        command.args(["reproduce", item, "--json", "--epochs", "1", "--seeds", "1", "--steps", "10"]);
+        command.args(["--train-samples", "100", "--only", only, "--data"]).arg(&data);
+        let output = command.arg("--out").arg(folder.path()).assert().success();
+        let table = serde_json::from_slice(&output.get_output().stdout).unwrap();
+        (table, folder.path().join(item).join("e1-T10-n100"))
+    };
+    let (_, written) = reproduce("fig3", "src/2");
+    assert_figure(&written, "paper 87.06");
+    let (table, written) = reproduce("fig4", "src/1");
+    assert_figure(&written, "MNIST, latency code");
+    assert!(table["rows"][0]["activity"]["mean"].as_f64().unwrap() > 0.0);
+    let (table, written) = reproduce("fig5", "lif/5,src/15");
+    assert_figure(&written, "SRC, 15 layers");
+    let names: Vec<_> = table["rows"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
+    assert_eq!(names.len(), 6);
+    assert!(names.contains(&"mnist/rate/lif/10".into()), "{names:?}");
+    assert_eq!(table["findings"].as_array().unwrap().len(), 1);
+    if data.join("nmnist").is_dir() {
+        let (table, written) = reproduce("table1", "nmnist/events/src/1,mnist/rate/src/1");
+        assert_figure(&written, "SRC, paper");
+        let text = fs::read_to_string(written.join("RESULT.md")).unwrap();
+        let rows = table["rows"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == "nmnist/events/src/1").unwrap();
+        assert_eq!(row["paper"], 97.42);
+        if let Some(subset) = row["subset"].as_str() {
+            assert!(text.contains(&format!("The data of nmnist are {subset}")), "{text}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ pub mod data;
 pub mod deploy;
 pub mod device;
 pub mod evaluate;
+pub mod forecast;
 pub mod import;
 pub mod kernel;
 pub mod layer;

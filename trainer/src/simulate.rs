@@ -140,6 +140,18 @@ impl Simulation {
         self.inferences.iter().map(|inference| inference.class as u8).collect()
     }
 
+    /// Mean cross-entropy of the softmax of the scores (section 4.3), for one label per sample.
+    pub fn cross_entropy(&self, labels: &[u8]) -> f64 {
+        let of = |(inference, &label): (&Inference, &u8)| {
+            let scores = inference.scores.iter().map(|&bits| Score::from_bits(bits).to_num::<f64>());
+            let scores: Vec<f64> = scores.collect();
+            let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = scores.iter().map(|score| (score - most).exp()).sum();
+            most + sum.ln() - scores[usize::from(label)]
+        };
+        self.inferences.iter().zip(labels).map(of).sum::<f64>() / self.inferences.len() as f64
+    }
+
     /// Per layer: share of timesteps in which a neuron spikes (Eq. 2).
     pub fn activity(&self, steps: u16) -> Vec<f64> {
         let slots = self.inferences.len() as f64 * f64::from(steps);
@@ -150,5 +162,23 @@ impl Simulation {
     /// Per layer: neurons that never spiked.
     pub fn silent(&self) -> Vec<usize> {
         self.neuron_spikes.iter().map(|layer| layer.iter().filter(|&&count| count == 0).count()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cross_entropy_of_scores_by_hand() {
+        let of = |scores: [f64; 2]| Inference {
+            scores: scores.iter().map(|&score| Score::from_num(score).to_bits()).collect(),
+            ..Inference::default()
+        };
+        let simulation =
+            Simulation { inferences: vec![of([0.0, 0.0]), of([3.0, 1.0])], ..Simulation::default() };
+        // ln 2, and ln(1 + e²) - 0 for the score that is 2 lower.
+        let expected = (2f64.ln() + (1.0 + 2f64.exp()).ln()) / 2.0;
+        assert!((simulation.cross_entropy(&[1, 1]) - expected).abs() < 1e-12);
     }
 }

@@ -15,6 +15,7 @@ use crate::checkpoint::{self, Progress};
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::evaluate::{Evaluation, evaluate};
+use crate::forecast::{self, Forecast};
 use crate::loss;
 use crate::network::Network;
 use crate::optimiser::Adam;
@@ -51,6 +52,9 @@ pub struct EpochMetrics {
     pub validation_accuracy: f64,
     /// Per layer, on the validation images (Eq. 2).
     pub activity: Vec<f64>,
+    /// On them: `confusion[label][class]`; empty in runs of earlier versions.
+    #[serde(default)]
+    pub confusion: Vec<Vec<u32>>,
     /// Training samples per second, validation not counted.
     pub samples_per_second: f64,
     /// The whole epoch, validation included.
@@ -68,6 +72,18 @@ pub struct RunResult {
     pub test: Evaluation,
     /// Mean training speed of all epochs.
     pub samples_per_second: f64,
+    /// Mean duration of an epoch, validation included.
+    #[serde(default)]
+    pub seconds_per_epoch: f64,
+    /// Bytes of memory that were foretold.
+    #[serde(default)]
+    pub memory_forecast: u64,
+    /// The most bytes of memory that it took, where that is known.
+    #[serde(default)]
+    pub memory_peak: Option<u64>,
+    /// A sentence if the data are only a part of the published set.
+    #[serde(default)]
+    pub subset: Option<String>,
 }
 
 /// Set by Ctrl-C; training stops before the next batch.
@@ -91,12 +107,18 @@ pub fn is_stopped() -> bool {
 /// then nothing but the current epoch is lost.
 pub fn train(config: &Config, data: &Dataset, out: &Path, resume: bool) -> Result<RunResult> {
     config.check(data)?;
+    forecast::forget_peak();
+    let forecast = Forecast::of(config, data);
+    eprintln!("{forecast}");
+    if let Some(sentence) = forecast.warning(config.batch) {
+        eprintln!("{sentence}");
+    }
     let mut run = Run::open(config, data, out, resume)?;
     let (train, validation) = split(config, data);
     while run.progress.epochs < config.epochs {
         run.epoch(data, &train, &validation)?;
     }
-    run.finish(data)
+    run.finish(data, &forecast)
 }
 
 /// The config of the run in the folder `out`.
@@ -183,6 +205,7 @@ impl<'a> Run<'a> {
             validation_loss: validated.cross_entropy,
             validation_accuracy: validated.accuracy,
             activity: validated.activity,
+            confusion: validated.confusion,
             samples_per_second: train.len() as f64 / train_seconds,
             seconds: start.elapsed().as_secs_f64(),
         };
@@ -272,18 +295,24 @@ impl<'a> Run<'a> {
         checkpoint::save(&self.out.join("last.safetensors"), self.config, &self.network, training)
     }
 
-    fn finish(&self, data: &Dataset) -> Result<RunResult> {
+    fn finish(&self, data: &Dataset, forecast: &Forecast) -> Result<RunResult> {
         let best = checkpoint::load(&self.out.join("best.safetensors"))?;
         let bar = progress::bar("testing", data.test.len(), "samples");
         let indices: Vec<usize> = (0..data.test.len()).collect();
         let test = evaluate(&best.network, self.config, &data.test, &indices, |count| bar.inc(count as u64))?;
         bar.finish_and_clear();
-        let speeds = self.metrics.iter().map(|metrics| metrics.samples_per_second);
+        let mean = |of: fn(&EpochMetrics) -> f64| {
+            self.metrics.iter().map(of).sum::<f64>() / self.metrics.len().max(1) as f64
+        };
         let result = RunResult {
             best_epoch: self.progress.best_epoch,
             validation_accuracy: self.progress.best_accuracy,
             test,
-            samples_per_second: speeds.sum::<f64>() / self.metrics.len().max(1) as f64,
+            samples_per_second: mean(|metrics| metrics.samples_per_second),
+            seconds_per_epoch: mean(|metrics| metrics.seconds),
+            memory_forecast: forecast.total(),
+            memory_peak: forecast::peak_memory(),
+            subset: data.subset(),
         };
         let text = serde_json::to_string_pretty(&result)?;
         checkpoint::write_atomically(&self.out.join("result.json"), text.as_bytes())?;

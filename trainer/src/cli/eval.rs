@@ -5,6 +5,7 @@ use crate::data::{self, Dataset};
 use crate::deploy::{self, Measured};
 use crate::progress;
 use crate::simulate::simulate;
+use crate::train;
 use serde::Serialize;
 use spikelet_export::ModelFile;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,12 @@ pub struct EvalArgs {
 struct Measures {
     dataset: data::DatasetName,
     samples: usize,
+    /// A sentence if the data are only a part of the published set.
+    subset: Option<String>,
     results: Vec<Result>,
+    /// Epochs of the run, and their mean duration in seconds, validation included; not of a model or a single checkpoint.
+    epochs: Option<usize>,
+    seconds_per_epoch: Option<f64>,
     /// Why a run was not measured in fixed point, if it was not.
     only_float: Option<String>,
 }
@@ -34,8 +40,7 @@ struct Measures {
 struct Result {
     arithmetic: &'static str,
     accuracy: f64,
-    /// Only in float.
-    cross_entropy: Option<f64>,
+    cross_entropy: f64,
     /// Per layer, share of timesteps with a spike (Eq. 2).
     activity: Vec<f64>,
     confusion: Vec<Vec<u32>>,
@@ -53,7 +58,19 @@ fn of_model(args: &EvalArgs) -> anyhow::Result<Measures> {
     let data = args.images.load(file.header()?.provenance.data)?;
     let images = model::first(&data.test, args.samples)?;
     let result = fixed(&file, &data, &images)?;
-    Ok(Measures { dataset: data.name, samples: images.len(), results: vec![result], only_float: None })
+    Ok(measures(&data, &images, vec![result]))
+}
+
+fn measures(data: &Dataset, images: &data::Samples, results: Vec<Result>) -> Measures {
+    Measures {
+        dataset: data.name.clone(),
+        samples: images.len(),
+        subset: data.subset(),
+        results,
+        epochs: None,
+        seconds_per_epoch: None,
+        only_float: None,
+    }
 }
 
 fn of_run(args: &EvalArgs) -> anyhow::Result<Measures> {
@@ -70,12 +87,26 @@ fn of_run(args: &EvalArgs) -> anyhow::Result<Measures> {
     let float = Result {
         arithmetic: "float",
         accuracy: float.accuracy,
-        cross_entropy: Some(float.cross_entropy),
+        cross_entropy: float.cross_entropy,
         activity: float.activity,
         confusion: float.confusion,
     };
     let results = std::iter::once(float).chain(fixed).collect();
-    Ok(Measures { dataset: data.name, samples: images.len(), results, only_float })
+    let epochs = seconds(&args.path)?;
+    Ok(Measures {
+        epochs: epochs.as_ref().map(Vec::len),
+        seconds_per_epoch: epochs.map(|seconds| seconds.iter().sum::<f64>() / seconds.len() as f64),
+        only_float,
+        ..measures(&data, &images, results)
+    })
+}
+
+/// The durations of a run's epochs; `None` if there are none, as where the run is a checkpoint from elsewhere.
+fn seconds(run: &Path) -> anyhow::Result<Option<Vec<f64>>> {
+    let Ok(text) = std::fs::read_to_string(run.join("metrics.jsonl")) else { return Ok(None) };
+    let metrics = train::read_metrics(run, text.lines().count())?;
+    let seconds: Vec<f64> = metrics.iter().map(|epoch| epoch.seconds).collect();
+    Ok((!seconds.is_empty()).then_some(seconds))
 }
 
 fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Samples) -> anyhow::Result<Result> {
@@ -87,7 +118,7 @@ fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Samples) -> anyhow
     Ok(Result {
         arithmetic: "fixed point",
         accuracy: model::correct(images.labels(), &chosen) as f64 / images.len() as f64,
-        cross_entropy: None,
+        cross_entropy: simulation.cross_entropy(images.labels()),
         activity: simulation.activity(file.model().steps()),
         confusion: model::confusion(data.classes, images.labels(), &chosen),
     })
@@ -95,13 +126,18 @@ fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Samples) -> anyhow
 
 fn print(measures: &Measures, path: &Path) {
     println!("{} on {} test images of {}", path.display(), measures.samples, measures.dataset);
+    if let Some(subset) = &measures.subset {
+        println!("{} is {subset}", measures.dataset);
+    }
+    if let (Some(epochs), Some(seconds)) = (measures.epochs, measures.seconds_per_epoch) {
+        println!("{epochs} epochs of {seconds:.1} s");
+    }
     for result in &measures.results {
-        let entropy =
-            result.cross_entropy.map_or(String::new(), |value| format!(", cross-entropy {value:.4}"));
         println!(
-            "\n{}: accuracy {}{entropy}, activity per layer {}",
+            "\n{}: accuracy {}, cross-entropy {:.4}, activity per layer {}",
             result.arithmetic,
             show::percent(result.accuracy),
+            result.cross_entropy,
             show::activity(&result.activity)
         );
         println!("{}", show::confusion(&result.confusion));

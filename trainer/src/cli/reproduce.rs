@@ -19,8 +19,9 @@ pub struct ReproduceArgs {
     /// Networks trained of each kind, with the seeds 0, 1, ….
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
-    /// Train only networks whose names contain one of these texts, joined by commas; see --list.
-    #[arg(long, value_name = "TEXT,TEXT", value_delimiter = ',')]
+    /// Train only networks with one of these names or parts of names, joined by commas, like mnist/rate or lif/5; see
+    /// --list.
+    #[arg(long, value_name = "PART,PART", value_delimiter = ',')]
     only: Vec<String>,
     /// Timesteps in which a sample is shown [default: 200, as in the paper].
     #[arg(long)]
@@ -28,12 +29,16 @@ pub struct ReproduceArgs {
     /// Use only so many training samples.
     #[arg(long, value_name = "N")]
     train_samples: Option<usize>,
-    /// Folder for the results, and for the runs, which all items share; what is there is gone on with.
+    /// Folder for the results, and for the runs, which all items share; what is there is gone on with. Several processes
+    /// may work in it at once.
     #[arg(long, value_name = "DIR", default_value = "runs/reproduce")]
     out: PathBuf,
     /// List the networks, and train none.
     #[arg(long)]
     list: bool,
+    /// Write and print the results of the runs that are there, also while others train, and train none.
+    #[arg(long, conflicts_with = "list")]
+    partial: bool,
     #[command(flatten)]
     folder: DataFolder,
 }
@@ -44,8 +49,8 @@ pub fn run(args: ReproduceArgs, json: bool) -> anyhow::Result<()> {
         let names: Vec<String> = jobs.into_iter().map(|job| job.name).collect();
         return show::show(json, &names, |names| names.iter().for_each(|name| println!("{name}")));
     }
-    let folder = args.out.join(args.item.name());
     if jobs.is_empty() {
+        let folder = args.out.join(args.item.name());
         let findings = reproduce::neuron(args.item, &args.out)?;
         return show::show(json, &findings, |findings| {
             findings.iter().for_each(|Finding { statement, .. }| println!("{statement}"));
@@ -61,12 +66,21 @@ pub fn run(args: ReproduceArgs, json: bool) -> anyhow::Result<()> {
         out: &args.out,
         data: args.folder.path(),
     };
-    train::stop_on_ctrl_c();
-    let table = reproduce::networks(args.item, &plan, |sentence| eprintln!("{sentence}"))?;
+    let folder = reproduce::folder(args.item, &plan);
+    let table = if args.partial {
+        reproduce::partial(args.item, &plan)?
+    } else {
+        train::stop_on_ctrl_c();
+        reproduce::networks(args.item, &plan, |sentence| eprintln!("{sentence}"))?
+    };
     let failed = table.failures.len();
     if !json || failed == 0 {
         show::show(json, &table, |table| {
+            println!("{}", table.schedule);
             println!("{}", show::table(&Table::HEADING, table.cells()));
+            for Finding { statement, holds } in &table.findings {
+                println!("{}: {statement}", if *holds { "as in the paper" } else { "not as in the paper" });
+            }
             println!("written to {}", folder.display());
         })?;
     }

@@ -4,6 +4,7 @@ use super::folder::DataFolder;
 use super::settings::Settings;
 use super::show;
 use crate::config::Config;
+use crate::forecast;
 use crate::train::{self, RunResult};
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -83,6 +84,8 @@ fn print(result: &RunResult, out: &Path) {
             ("test cross-entropy", format!("{:.4}", result.test.cross_entropy)),
             ("activity per layer", show::activity(&result.test.activity)),
             ("training speed", format!("{:.0} samples/s", result.samples_per_second)),
+            ("duration of an epoch", format!("{:.1} s", result.seconds_per_epoch)),
+            ("most memory taken", result.memory_peak.map_or("not known here".to_owned(), forecast::words)),
             ("run", out.display().to_string()),
         ])
     );

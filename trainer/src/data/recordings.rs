@@ -175,6 +175,12 @@ impl Recordings {
         }
     }
 
+    /// Bytes that they take in memory.
+    pub fn bytes(&self) -> usize {
+        let entries: usize = self.recordings.iter().map(|recording| recording.entries.len()).sum();
+        self.labels.len() + size_of::<Recording>() * self.recordings.len() + size_of::<Entry>() * entries
+    }
+
     /// Microseconds of the shortest recording; 0 if there are none.
     pub fn shortest(&self) -> u32 {
         self.recordings.iter().map(Recording::duration).min().unwrap_or(0)

@@ -1,16 +1,19 @@
-//! Drawing a figure's panels.
+//! A figure as SVG: its head, its panels in their places, and what all panels share.
 
-use super::scores::scores;
-use super::{Bars, Confusion, Figure, Lines, Panel, Raster};
+use super::{Figure, Panel, bars, lines, scores, squares};
 use anyhow::{Result, anyhow, ensure};
 use plotters::coord::Shift;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use std::fmt::Write;
 use std::ops::Range;
 
-/// Height of the figure's title in pixels.
-const TITLE: u32 = 40;
+/// Height of one line of the title in pixels, and of one line of the note.
+const TITLE: u32 = 24;
+const NOTE: u32 = 17;
+/// Height of a line of a legend.
+const LEGEND: i32 = 18;
+/// Space above a legend.
+const GAP: i32 = 4;
 
 /// Colours of series, apart for those who see red and green alike (Okabe and Ito).
 const COLOURS: [RGBColor; 7] = [
@@ -23,37 +26,54 @@ const COLOURS: [RGBColor; 7] = [
     RGBColor(90, 90, 90),
 ];
 
-pub(super) type Area<'a, 'b> = DrawingArea<SVGBackend<'a>, Shift>;
+pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
-pub(super) const fn colour(index: usize) -> RGBColor {
+pub const fn colour(index: usize) -> RGBColor {
     COLOURS[index % COLOURS.len()]
 }
 
-pub(super) fn failed(error: impl std::fmt::Display) -> anyhow::Error {
+pub fn failed(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("{error}")
+}
+
+/// A font's size in pixels, and the mean width of its letters.
+const fn letters(size: u32) -> f64 {
+    0.54 * size as f64
 }
 
 pub fn svg(figure: &Figure) -> Result<String> {
     ensure!(!figure.panels.is_empty(), "it has no panels");
     let columns = figure.columns.max(1).min(figure.panels.len());
     let rows = figure.panels.len().div_ceil(columns);
-    let title = if figure.title.is_empty() { 0 } else { TITLE };
-    let size = (figure.size.0 * columns as u32, figure.size.1 * rows as u32 + title);
+    let width = figure.size.0 * columns as u32;
+    let fits = |size| ((width as f64 - 24.0) / letters(size)) as usize;
+    let (title, note) = (wrapped(&figure.title, fits(18)), wrapped(&figure.note, fits(12)));
+    let head = match title.len() + note.len() {
+        0 => 0,
+        _ => 16 + TITLE * title.len().max(1) as u32 + NOTE * note.len() as u32,
+    };
+    let size = (width, figure.size.1 * rows as u32 + head);
     let (mut text, mut dots) = (String::new(), String::new());
     {
         let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
         root.fill(&WHITE).map_err(failed)?;
-        let (top, rest) = root.split_vertically(title);
-        let style = ("sans-serif", 18).into_font().color(&BLACK).pos(Pos::new(HPos::Center, VPos::Center));
-        top.draw(&Text::new(figure.title.clone(), (size.0 as i32 / 2, title as i32 / 2), style))
-            .map_err(failed)?;
+        let (top, rest) = root.split_vertically(head);
+        let mut y = 8;
+        let lines = title.iter().map(|line| (line, 18, TITLE, BLACK));
+        for (line, size, height, ink) in lines.chain(note.iter().map(|line| (line, 12, NOTE, COLOURS[6]))) {
+            let place = (width as i32 / 2, y + height as i32 / 2);
+            write(&top, line, place, size, ink, HPos::Center)?;
+            y += height as i32;
+        }
         for (panel, area) in figure.panels.iter().zip(rest.split_evenly((rows, columns))) {
+            let area = area.margin(4, 4, 10, 16);
             match panel {
-                Panel::Lines(panel) => lines(panel, &area)?,
-                Panel::Raster(panel) => raster(panel, &area, &mut dots)?,
-                Panel::Bars(panel) => bars(panel, &area)?,
-                Panel::Confusion(panel) => confusion(panel, &area)?,
-                Panel::Scores(panel) => scores(panel, &area)?,
+                Panel::Lines(panel) => lines::lines(panel, &area)?,
+                Panel::Raster(panel) => squares::raster(panel, &area, &mut dots)?,
+                Panel::Bars(panel) => bars::bars(panel, &area)?,
+                Panel::Compared(panel) => bars::compared(panel, &area)?,
+                Panel::Confusion(panel) => squares::confusion(panel, &area)?,
+                Panel::Scores(panel) => scores::scores(panel, &area)?,
             }
         }
         root.present().map_err(failed)?;
@@ -64,8 +84,36 @@ pub fn svg(figure: &Figure) -> Result<String> {
     Ok(text)
 }
 
+/// Text in lines of at most `width` letters, broken at spaces.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// Writes text whose middle, or left end, is at a place of an area, in pixels.
+pub fn write(
+    area: &Area<'_>,
+    text: &str,
+    place: (i32, i32),
+    size: u32,
+    ink: RGBColor,
+    at: HPos,
+) -> Result<()> {
+    let style = ("sans-serif", size).into_font().color(&ink).pos(Pos::new(at, VPos::Center));
+    area.draw(&Text::new(text.to_owned(), place, style)).map_err(failed)
+}
+
 /// The range of finite numbers, a little wider than they need; 0 to 1 if there are none.
-pub(super) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
+pub fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
     let (least, most) = values
         .filter(|value| value.is_finite())
         .fold((f64::INFINITY, f64::NEG_INFINITY), |(least, most), value| (least.min(value), most.max(value)));
@@ -79,218 +127,107 @@ pub(super) fn range(values: impl Iterator<Item = f64>) -> Range<f64> {
 /// A chart with its axes.
 macro_rules! chart {
     ($area:expr, $title:expr, $x:expr, $y:expr) => {
-        ChartBuilder::on($area)
-            .margin(12)
+        plotters::chart::ChartBuilder::on($area)
             .caption($title, ("sans-serif", 15))
             .x_label_area_size(38)
-            .y_label_area_size(58)
+            .y_label_area_size(62)
             .build_cartesian_2d($x, $y)
-            .map_err(failed)?
+            .map_err($crate::plot::draw::failed)?
     };
 }
 pub(super) use chart;
 
-pub(super) fn number(value: &f64) -> String {
-    // What is left of a 0 that was summed up from ticks.
-    let value = if value.abs() < 1e-12 { &0.0 } else { value };
-    let text = if value.abs() >= 10_000.0 || (*value != 0.0 && value.abs() < 0.001) {
-        format!("{value:.1e}")
-    } else {
-        format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
-    };
-    if text == "-0" { "0".to_owned() } else { text }
-}
-
-/// The corner in which a legend hides the fewest points; the upper right one of several.
-fn emptiest_corner<'p>(
-    points: impl Iterator<Item = &'p (f64, f64)>,
-    x: &Range<f64>,
-    y: &Range<f64>,
-) -> SeriesLabelPosition {
-    use SeriesLabelPosition::{LowerLeft, LowerRight, UpperLeft, UpperRight};
-    let mut counts = [0usize; 4];
-    for point in points {
-        let share = |value: f64, range: &Range<f64>| (value - range.start) / (range.end - range.start);
-        let (across, up) = (share(point.0, x), share(point.1, y));
-        let corners = [
-            (across > 0.7, up > 0.6),
-            (across < 0.3, up > 0.6),
-            (across > 0.7, up < 0.4),
-            (across < 0.3, up < 0.4),
-        ];
-        counts
-            .iter_mut()
-            .zip(corners)
-            .for_each(|(count, (beside, level))| *count += usize::from(beside && level));
+/// A number beside an axis.
+pub fn number(value: &f64) -> String {
+    // Ticks are multiples of a step, and what should be 0 may be off by a rounding.
+    if value.abs() < 1e-12 {
+        return "0".to_owned();
     }
-    let corners = [UpperRight, UpperLeft, LowerRight, LowerLeft];
-    let best = (0..4).min_by_key(|&corner| counts[corner]).unwrap_or(0);
-    corners[best].clone()
+    if value.abs() >= 1e6 || value.abs() < 1e-3 {
+        return format!("{value:.1e}");
+    }
+    format!("{value:.3}").trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-fn lines(panel: &Lines, area: &Area<'_, '_>) -> Result<()> {
-    let points = || panel.lines.iter().flat_map(|line| &line.points);
-    let heights = panel.lines.iter().flat_map(|line| {
-        line.points.iter().enumerate().flat_map(|(index, point)| {
-            let spread = line.spread.get(index).copied().unwrap_or(0.0);
-            [point.1 - spread, point.1 + spread]
-        })
-    });
-    let (across, up) = (range(points().map(|point| point.0)), range(heights));
-    let legend = emptiest_corner(points(), &across, &up);
-    let mut chart = chart!(area, &panel.title, across, up);
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(BLACK.mix(0.12))
-        .x_desc(&panel.x)
-        .y_desc(&panel.y)
-        .x_label_formatter(&number)
-        .y_label_formatter(&number)
-        .label_style(("sans-serif", 12))
-        .draw()
-        .map_err(failed)?;
-    for (index, line) in panel.lines.iter().enumerate() {
-        let colour = colour(index);
-        let finite = |point: &&(f64, f64)| point.0.is_finite() && point.1.is_finite();
-        if !line.spread.is_empty() {
-            let both = || line.points.iter().zip(&line.spread).filter(|(point, _)| finite(point));
-            let upper = both().map(|(point, spread)| (point.0, point.1 + spread));
-            let lower = both().rev().map(|(point, spread)| (point.0, point.1 - spread));
-            let band: Vec<_> = upper.chain(lower).collect();
-            chart.draw_series([Polygon::new(band, colour.mix(0.2))]).map_err(failed)?;
+/// How a series is marked in a legend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    Line,
+    Block,
+    Dot,
+    Diamond,
+}
+
+/// Writes names and marks at the bottom of an area, in as many lines as they need, and returns what is left of it. Beside
+/// the axes they hide nothing, which a legend within them always does for some data.
+pub fn legend<'a>(area: &Area<'a>, entries: &[(String, RGBColor, Mark)]) -> Result<Area<'a>> {
+    let (width, height) = area.dim_in_pixel();
+    let (left, right) = (62, width as i32);
+    let mut places = Vec::new();
+    let (mut x, mut line) = (left, 0);
+    for (name, ..) in entries {
+        let needs = 26 + (name.chars().count() as f64 * letters(12)) as i32 + 14;
+        if x > left && x + needs > right {
+            (x, line) = (left, line + 1);
         }
-        let points: Vec<_> = line.points.iter().filter(finite).copied().collect();
-        let drawn =
-            chart.draw_series(LineSeries::new(points.clone(), colour.stroke_width(2))).map_err(failed)?;
-        if !line.name.is_empty() {
-            drawn
-                .label(&line.name)
-                .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 18, y)], colour.stroke_width(3)));
-        }
-        // A line of one point shows nothing.
-        if points.len() < 40 {
-            let dots = points.into_iter().map(|point| Circle::new(point, 2, colour.filled()));
-            chart.draw_series(dots).map_err(failed)?;
-        }
+        places.push((x, line));
+        x += needs;
     }
-    if panel.lines.iter().any(|line| !line.name.is_empty()) {
-        chart
-            .configure_series_labels()
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.3))
-            .label_font(("sans-serif", 12))
-            .position(legend)
-            .draw()
-            .map_err(failed)?;
+    if entries.is_empty() {
+        return Ok(area.clone());
     }
-    Ok(())
-}
-
-/// Draws the axes, and appends the spikes to `dots`: one path for all of them, since an element each would make files of
-/// megabytes.
-fn raster(panel: &Raster, area: &Area<'_, '_>, dots: &mut String) -> Result<()> {
-    let (steps, rows) = (panel.steps.max(1) as f64, panel.rows.max(1) as f64);
-    let mut chart = chart!(area, &panel.title, 0.0..steps, 0.0..rows);
-    chart
-        .configure_mesh()
-        .disable_mesh()
-        .x_desc("timestep")
-        .y_desc("neuron")
-        .x_label_formatter(&number)
-        .y_label_formatter(&number)
-        .label_style(("sans-serif", 12))
-        .draw()
-        .map_err(failed)?;
-    let (wide, high) = chart.plotting_area().dim_in_pixel();
-    let width = (0.9 * f64::from(wide) / steps).clamp(1.0, 3.0);
-    let height = (0.8 * f64::from(high) / rows).clamp(1.5, 12.0);
-    let _ = write!(dots, r##"<path fill="none" stroke="#000000" stroke-width="{height:.1}" d=""##);
-    for &(t, row) in &panel.spikes {
-        let (x, y) = chart.backend_coord(&(t as f64 + 0.5, row as f64 + 0.5));
-        let _ = write!(dots, "M{x} {y}h{width:.1}");
-    }
-    dots.push_str("\"/>\n");
-    Ok(())
-}
-
-fn bars(panel: &Bars, area: &Area<'_, '_>) -> Result<()> {
-    let values = || panel.series.iter().flat_map(|(_, values)| values.iter().flatten().copied());
-    let most = values().filter(|value| value.is_finite()).fold(0.0, f64::max);
-    let most = if most > 0.0 { 1.15 * most } else { 1.0 };
-    let count = panel.groups.len().max(1);
-    let mut chart = chart!(area, &panel.title, 0.0..count as f64, 0.0..most);
-    let group = |x: &f64| {
-        let index = x.floor();
-        // Ticks stand in the middle of each group; any other has no name.
-        let middle = (x - index - 0.5).abs() < 1e-6;
-        panel.groups.get(index as usize).filter(|_| middle).cloned().unwrap_or_default()
-    };
-    chart
-        .configure_mesh()
-        .light_line_style(TRANSPARENT)
-        .bold_line_style(BLACK.mix(0.12))
-        .disable_x_mesh()
-        .x_labels(2 * count + 1)
-        .x_label_formatter(&group)
-        .y_label_formatter(&number)
-        .y_desc(&panel.y)
-        .label_style(("sans-serif", 12))
-        .draw()
-        .map_err(failed)?;
-    let width = 0.8 / panel.series.len().max(1) as f64;
-    for (index, (name, values)) in panel.series.iter().enumerate() {
-        let colour = colour(index);
-        let bar = |(group, value): (usize, &Option<f64>)| {
-            let left = group as f64 + 0.1 + width * index as f64;
-            value
-                .filter(|value| value.is_finite())
-                .map(|value| Rectangle::new([(left, 0.0), (left + 0.95 * width, value)], colour.filled()))
-        };
-        let drawn = chart.draw_series(values.iter().enumerate().filter_map(bar)).map_err(failed)?;
-        drawn
-            .label(name)
-            .legend(move |(x, y)| Rectangle::new([(x, y - 5), (x + 14, y + 5)], colour.filled()));
-    }
-    chart
-        .configure_series_labels()
-        .background_style(WHITE.mix(0.85))
-        .border_style(BLACK.mix(0.3))
-        .label_font(("sans-serif", 12))
-        .draw()
-        .map_err(failed)
-}
-
-fn confusion(panel: &Confusion, area: &Area<'_, '_>) -> Result<()> {
-    let classes = panel.counts.len().max(1) as f64;
-    let mut chart = chart!(area, &panel.title, 0.0..classes, classes..0.0);
-    chart
-        .configure_mesh()
-        .disable_mesh()
-        .x_labels(0)
-        .y_labels(0)
-        .x_desc("answer")
-        .y_desc("label")
-        .label_style(("sans-serif", 12))
-        .draw()
-        .map_err(failed)?;
-    for (label, row) in panel.counts.iter().enumerate() {
-        let all = f64::from(row.iter().sum::<u32>().max(1));
-        for (answer, &count) in row.iter().enumerate() {
-            let (x, y) = (answer as f64, label as f64);
-            let share = f64::from(count) / all;
-            let hue = colour(usize::from(answer != label)).mix(share.sqrt());
-            chart
-                .draw_series([Rectangle::new([(x, y), (x + 1.0, y + 1.0)], hue.filled())])
-                .map_err(failed)?;
-            if count > 0 {
-                let ink = if share > 0.4 { WHITE } else { BLACK };
-                let style =
-                    ("sans-serif", 11).into_font().color(&ink).pos(Pos::new(HPos::Center, VPos::Center));
-                let text = Text::new(count.to_string(), (x + 0.5, y + 0.5), style);
-                chart.draw_series([text]).map_err(failed)?;
+    let (rest, strip) = area.split_vertically(height as i32 - LEGEND * (line + 1) - GAP);
+    for ((name, colour, mark), (x, line)) in entries.iter().zip(places) {
+        let y = GAP + LEGEND * line + LEGEND / 2;
+        let fill = colour.filled();
+        match mark {
+            Mark::Line => strip.draw(&PathElement::new(vec![(x, y), (x + 20, y)], colour.stroke_width(3))),
+            Mark::Block => strip.draw(&Rectangle::new([(x + 4, y - 5), (x + 16, y + 5)], fill)),
+            Mark::Dot => strip.draw(&Circle::new((x + 10, y), 4, fill)),
+            Mark::Diamond => {
+                let corners = diamond().into_iter().map(|(dx, dy)| (x + 10 + dx, y + dy)).collect::<Vec<_>>();
+                strip.draw(&PathElement::new(corners, colour.stroke_width(2)))
             }
         }
+        .map_err(failed)?;
+        write(&strip, name, (x + 26, y), 12, BLACK, HPos::Left)?;
     }
-    Ok(())
+    Ok(rest)
+}
+
+/// A diamond's corners around its middle, in pixels.
+pub fn diamond() -> Vec<(i32, i32)> {
+    vec![(0, -6), (6, 0), (0, 6), (-6, 0), (0, -6)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_beside_axes_are_short() {
+        for (value, text) in [
+            (-2.2e-16, "0"),
+            (0.2 + 0.1, "0.3"),
+            (-1.0, "-1"),
+            (98.0, "98"),
+            (2e7, "2.0e7"),
+            (2e-4, "2.0e-4"),
+        ] {
+            assert_eq!(number(&value), text);
+        }
+    }
+
+    #[test]
+    fn text_is_broken_at_spaces() {
+        assert_eq!(wrapped("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrapped("unbreakable", 3), ["unbreakable"]);
+        assert!(wrapped("", 10).is_empty());
+    }
+
+    #[test]
+    fn ranges_leave_out_what_is_no_number() {
+        assert_eq!(range([f64::NAN].into_iter()), 0.0..1.0);
+        assert_eq!(range([2.0, f64::INFINITY].into_iter()), 1.5..2.5);
+    }
 }

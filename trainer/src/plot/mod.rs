@@ -3,12 +3,16 @@
 //! The SVG is drawn by `plotters`; the PNG is that SVG, drawn by `resvg` with a font that is part of the program, so that
 //! both look alike on every machine, with or without fonts of its own.
 
+mod bars;
 mod draw;
+mod lines;
+mod numbers;
 mod panel;
 mod png;
 mod scores;
+mod squares;
 
-pub use panel::{Bars, Confusion, Line, Lines, Panel, Raster, Scores};
+pub use panel::{Bars, Compared, Confusion, Line, Lines, MeanAndDeviation, Panel, Raster, Scores};
 
 use crate::checkpoint::write_atomically;
 use anyhow::{Context, Result};
@@ -19,6 +23,8 @@ use std::path::{Path, PathBuf};
 pub struct Figure {
     /// Above everything.
     pub title: String,
+    /// Below the title, in smaller letters; empty for none.
+    pub note: String,
     /// The panels.
     pub panels: Vec<Panel>,
     /// Panels in a row, at least 1.
@@ -30,7 +36,17 @@ pub struct Figure {
 impl Figure {
     /// A figure with panels of the usual size.
     pub fn new(title: impl Into<String>, columns: usize, panels: Vec<Panel>) -> Self {
-        Self { title: title.into(), panels, columns: columns.max(1), size: (560, 340) }
+        let (title, note) = (title.into(), String::new());
+        Self { title, note, panels, columns: columns.max(1), size: (560, 340) }
+    }
+
+    /// The numbers that its panels show, as CSV: `panel,series,x,y,deviation`, with the name of a group for x where
+    /// there are groups.
+    ///
+    /// # Errors
+    /// None but those of memory.
+    pub fn csv(&self) -> Result<Vec<u8>> {
+        numbers::csv(self)
     }
 
     /// The figure as an SVG document.
@@ -82,6 +98,13 @@ mod tests {
             groups: vec!["1".to_owned(), "2".to_owned()],
             series: vec![("SRC".to_owned(), vec![Some(1.0), None])],
         };
+        let compared = Compared {
+            title: "compared".to_owned(),
+            y: "%".to_owned(),
+            groups: vec!["1 layer".to_owned(), "2 layers".to_owned()],
+            series: vec![("SRC, here".to_owned(), vec![Some((97.0, 0.5)), None])],
+            published: vec![("SRC, there".to_owned(), vec![Some(97.5), Some(98.0)])],
+        };
         let confusion = Confusion { title: "answers".to_owned(), counts: vec![vec![9, 1], vec![0, 7]] };
         let scores = Scores {
             title: "scores".to_owned(),
@@ -95,6 +118,7 @@ mod tests {
             Panel::Raster(raster),
             Panel::Bars(bars),
             Panel::Confusion(confusion),
+            Panel::Compared(compared),
             Panel::Scores(scores),
         ];
         Figure::new("all of them", 2, panels)
@@ -106,7 +130,15 @@ mod tests {
         let [svg, png] = figure().write(&folder.path().join("fig.1")).unwrap();
         assert!(svg.ends_with("fig.1.svg") && png.ends_with("fig.1.png"));
         let text = std::fs::read_to_string(svg).unwrap();
-        for word in ["all of them", "lines &amp; &lt;more&gt;", "epoch", "SRC", "dog wins", "cat is right"] {
+        for word in [
+            "all of them",
+            "lines &amp; &lt;more&gt;",
+            "epoch",
+            "SRC, there",
+            "2 layers",
+            "dog wins",
+            "cat is right",
+        ] {
             assert!(text.contains(word), "{word} is not in the SVG");
         }
         let decoder = ::png::Decoder::new(std::io::BufReader::new(std::fs::File::open(png).unwrap()));
@@ -120,6 +152,21 @@ mod tests {
     }
 
     #[test]
+    fn the_numbers_are_there_too() {
+        let text = String::from_utf8(figure().csv().unwrap()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "panel,series,x,y,deviation");
+        assert_eq!(lines[1..3], ["lines & <more>,a,0,1,0.5", "lines & <more>,a,1,3,0.5"]);
+        for line in
+            ["lines & <more>,b,2,2,", "raster,,3,4,", "bars,SRC,1,1,", "answers,1,1,7,", "scores,owl,1,-1,"]
+        {
+            assert!(lines.contains(&line), "{line} is not in {text}");
+        }
+        assert!(lines.contains(&"compared,\"SRC, here\",1 layer,97,0.5"), "{text}");
+        assert!(lines.contains(&"compared,\"SRC, there\",2 layers,98,"), "{text}");
+    }
+
+    #[test]
     fn empty_lines_and_values_that_are_no_numbers_are_drawn_around() {
         let line =
             Line { name: "n".to_owned(), points: vec![(0.0, f64::NAN), (1.0, 1.0)], spread: Vec::new() };
@@ -130,11 +177,12 @@ mod tests {
 
     #[test]
     fn every_spike_of_a_raster_is_one_piece_of_one_path() {
-        let spikes: Vec<(usize, usize)> = (0..500).map(|k| (k % 50, k % 20)).collect();
+        let spikes: Vec<(usize, usize)> = (0..500).map(|k| (k % 50, 3 * k % 20)).collect();
         let raster = Raster { title: String::new(), steps: 50, rows: 20, spikes };
         let svg = Figure::new("", 1, vec![Panel::Raster(raster)]).svg().unwrap();
         let path = svg.lines().find(|line| line.starts_with("<path")).unwrap();
-        assert_eq!(path.matches('M').count(), 500);
-        assert!(path.len() < 500 * 16, "{} bytes", path.len());
+        let pieces = path.matches('M').count();
+        assert!(pieces > 50 && pieces <= 500, "{pieces}");
+        assert!(path.len() < 120 + pieces * 16, "{} bytes", path.len());
     }
 }

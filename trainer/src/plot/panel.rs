@@ -9,6 +9,8 @@ pub enum Panel {
     Raster(Raster),
     /// Groups of bars.
     Bars(Bars),
+    /// Groups of values beside published ones.
+    Compared(Compared),
     /// True classes against answers.
     Confusion(Confusion),
     /// Scores of the classes over time.
@@ -63,6 +65,24 @@ pub struct Bars {
     pub groups: Vec<String>,
     /// Name of a series, and its value in each group, if there is one.
     pub series: Vec<(String, Vec<Option<f64>>)>,
+}
+
+/// A mean and its standard deviation.
+pub type MeanAndDeviation = (f64, f64);
+
+/// Groups of values, a dot with a whisker each, and beside each what was published, as a diamond.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// Above the panel.
+    pub title: String,
+    /// Name and unit of the vertical axis.
+    pub y: String,
+    /// Name of each group.
+    pub groups: Vec<String>,
+    /// Name of a series, and its mean and standard deviation in each group, if there is one.
+    pub series: Vec<(String, Vec<Option<MeanAndDeviation>>)>,
+    /// Name of what was published for the series at the same place, and its value in each group.
+    pub published: Vec<(String, Vec<Option<f64>>)>,
 }
 
 /// A confusion matrix.

@@ -53,7 +53,7 @@ impl Kind {
 
     /// Numbers that the backward pass needs of a sample's timestep, in multiples of the neurons: z, r and ĥ, and for GRU
     /// before them W_h h[t-1].
-    const fn kept(self) -> usize {
+    pub(crate) const fn kept(self) -> usize {
         match self {
             Self::Gru => 4,
             Self::Brc => 3,

@@ -23,18 +23,23 @@ pub struct Facts {
     pub tables: Vec<Table>,
 }
 
-/// Keys that need more words than they have.
-const WORDS: [(&str, &str); 19] = [
+/// Keys in the order in which people want them, and in more words; any other comes behind them.
+const WORDS: [(&str, &str); 31] = [
+    ("board", "board"),
+    ("file", "file"),
     ("id", "model"),
+    ("format", "version of the format"),
+    ("samples", "samples"),
+    ("float_accuracy", "accuracy in float"),
+    ("fixed_accuracy", "accuracy of the model"),
+    ("test_samples", "test samples"),
+    ("device_accuracy", "accuracy on the board"),
+    ("host_accuracy", "accuracy on the host"),
+    ("equal", "samples equal to the host in every bit"),
     ("bytes", "flash, B"),
     ("state_ram", "RAM for states, spikes and scores, B"),
     ("input_ram", "RAM for an image and its spikes, B"),
     ("most_synaptic_operations", "synaptic operations in a timestep, at most"),
-    ("float_accuracy", "accuracy in float"),
-    ("fixed_accuracy", "accuracy of the model"),
-    ("device_accuracy", "accuracy on the board"),
-    ("host_accuracy", "accuracy on the host"),
-    ("equal", "samples equal to the host in every bit"),
     ("instructions_per_step", "instructions per timestep (not cycles)"),
     ("encoding_per_step", "… and for encoding the pixels"),
     ("flash", "flash of the program with its model, B"),
@@ -44,6 +49,13 @@ const WORDS: [(&str, &str); 19] = [
     ("per_synaptic_operation", "instructions per synaptic operation"),
     ("per_neuron", "instructions per neuron"),
     ("seconds", "seconds of the emulation"),
+    ("cell", "cell"),
+    ("inputs", "inputs"),
+    ("neurons", "neurons"),
+    ("bits", "bits of a weight"),
+    ("zero_weights", "weights of 0"),
+    ("bias_least", "smallest b_h"),
+    ("bias_most", "largest b_h"),
 ];
 
 impl Facts {
@@ -51,6 +63,11 @@ impl Facts {
     pub fn of(value: &Value, path: bool) -> Self {
         let mut facts = Self::default();
         facts.add("", value, path);
+        if !path {
+            let place =
+                |name: &String| WORDS.iter().position(|(_, words)| words == name).unwrap_or(WORDS.len());
+            facts.rows.sort_by_key(|(name, _)| place(name));
+        }
         facts
     }
 
@@ -83,6 +100,8 @@ fn table(title: &str, list: &[Value]) -> Table {
             }
         }
     }
+    let place = |key: &&String| WORDS.iter().position(|(known, _)| known == *key).unwrap_or(WORDS.len());
+    keys.sort_by_key(place);
     let row = |(index, item): (usize, &Value)| {
         let cells = keys.iter().map(|key| item.get(*key).map_or(String::new(), |value| plain(key, value)));
         std::iter::once(index.to_string()).chain(cells).collect()

@@ -180,7 +180,7 @@ fn activity_rows(report: &Report) -> Vec<(String, String)> {
         let spikes = share * *neurons as f64;
         (
             format!("layer {layer}, {} neurons", grouped(*neurons as u64)),
-            format!("{}, {} spikes per timestep", percent(share), short(spikes)),
+            format!("{}, {spikes:.2} spikes per timestep", percent(share)),
         )
     };
     layers.map(row).collect()

@@ -1,24 +1,35 @@
 //! The paper's tables and figures, made again: which networks ([`plan`]), their training ([`runs`]), and what came of
 //! it ([`table`]); figures 1 and 6 are of one [`neuron`].
+//!
+//! ```text
+//! OUT/runs/NETWORK/eEPOCHS-TSTEPS-SAMPLES/seedS/   one run, as `train` writes it; shared by all items
+//! OUT/ITEM/SCHEDULE/RESULT.md, result.json, result.csv, figure.svg, figure.png, figure.csv
+//! ```
 
 pub mod claim;
 mod curves;
+mod findings;
+mod markdown;
 pub mod neuron;
 pub mod plan;
 pub mod runs;
 pub mod table;
 
 use crate::checkpoint::write_atomically;
-use anyhow::{Context, Result, bail, ensure};
+use crate::plot::Figure;
+use anyhow::{Context, Result, bail};
 use neuron::Finding;
 use plan::{Item, Job};
 use runs::{Plan, Runs, Trained};
-use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 use table::Table;
 
-/// A figure of one neuron: its findings, in `OUT/ITEM/result.json`, `RESULT.md`, `figure.svg` and `figure.png`.
+/// How long to wait before looking again at runs that other processes train.
+const WAIT: Duration = Duration::from_secs(1);
+
+/// A figure of one neuron: its findings and its numbers, in `OUT/ITEM`.
 ///
 /// # Errors
 /// If a file cannot be written, or a finding does not hold.
@@ -28,13 +39,14 @@ pub fn neuron(item: Item, out: &Path) -> Result<Vec<Finding>> {
         Item::Fig6 => neuron::figure_6(),
         _ => bail!("{} is of trained networks", item.name()),
     };
-    let folder = item_folder(item, out)?;
-    figure.write(&folder.join("figure"))?;
-    let mut text = format!("# {}\n\n![figure](figure.svg)\n\n", figure.title);
-    for finding in &findings {
-        let mark = if finding.holds { "holds" } else { "does not hold" };
-        let _ = writeln!(text, "- {}: {mark}", finding.statement);
-    }
+    let folder = make(out.join(item.name()))?;
+    write_figure(&figure, &folder)?;
+    let text = format!(
+        "# {}\n\n{}\n\n![figure](figure.svg)\n\nThe figure's numbers are in [figure.csv](figure.csv).\n\n{}",
+        figure.title,
+        figure.note,
+        markdown::findings(&findings)
+    );
     write_atomically(&folder.join("RESULT.md"), text.as_bytes())?;
     write_atomically(&folder.join("result.json"), serde_json::to_string_pretty(&findings)?.as_bytes())?;
     if let Some(finding) = findings.iter().find(|finding| !finding.holds) {
@@ -43,61 +55,102 @@ pub fn neuron(item: Item, out: &Path) -> Result<Vec<Finding>> {
     Ok(findings)
 }
 
-/// Trains what is left to train of an item's networks, and writes `RESULT.md` and `result.json` in `OUT/ITEM` after each
-/// run, and the figure at the end. Networks that several items need are trained once.
+/// The folder of an item's results with the schedule of a plan.
+pub fn folder(item: Item, plan: &Plan<'_>) -> PathBuf {
+    plan.out.join(item.name()).join(plan.slug())
+}
+
+/// Trains what is left to train of an item's networks, and writes its results after each run. Networks that several items
+/// need are trained once. Runs that other processes train are waited for, and taken up where those end early.
 ///
 /// # Errors
 /// If nothing is chosen, a file cannot be written, or Ctrl-C was pressed. A run that fails is named in the table.
 pub fn networks(item: Item, plan: &Plan<'_>, mut report: impl FnMut(&str)) -> Result<Table> {
     let jobs = item.jobs();
-    let chosen: Vec<&Job> = jobs.iter().filter(|job| plan.chooses(&job.name)).collect();
-    ensure!(!chosen.is_empty(), "--only names no network of {}: --list shows them", item.name());
-    let folder = item_folder(item, plan.out)?;
+    let chosen = plan.chosen(&jobs)?;
+    // Seed after seed, so that there is something of everything early.
+    let mut left: Vec<(u64, &Job)> =
+        (0..plan.seeds).flat_map(|seed| chosen.iter().map(move |job| (seed, *job))).collect();
+    let all = left.len();
     let mut runs = Runs::new(plan);
     let mut failures = Vec::new();
-    let mut table = write_table(item, &jobs, plan, &failures, &folder)?;
-    // Seed after seed, so that there is something of everything early.
-    for seed in 0..plan.seeds {
-        for job in &chosen {
-            match runs.train(job, seed) {
+    let (mut table, mut waiting) = (write(item, &jobs, plan, &failures)?, false);
+    while !left.is_empty() {
+        let mut elsewhere = Vec::new();
+        for &(seed, job) in &left {
+            let name = format!("{}, seed {seed}", job.name);
+            match runs.train(job, seed, || report(&format!("{name} ({all} runs in all)"))) {
                 Ok(Trained::Before) => continue,
-                Ok(Trained::Now) => {}
+                Ok(Trained::Now(result)) => {
+                    report(&format!(
+                        "{name}: trained, {:.2} % of the test samples",
+                        100.0 * result.test.accuracy
+                    ));
+                }
                 Ok(Trained::Elsewhere) => {
-                    report(&format!("{}, seed {seed}: another process trains it", job.name));
+                    elsewhere.push((seed, job));
+                    continue;
                 }
                 Err(error) if crate::train::is_stopped() => {
                     return Err(error.context("the same command goes on from here"));
                 }
                 Err(error) => {
-                    let sentence = format!("{}, seed {seed}: {error:#}", job.name);
+                    let sentence = format!("{name}: {error:#}");
                     report(&sentence);
                     failures.push(sentence);
                 }
             }
-            table = write_table(item, &jobs, plan, &failures, &folder)?;
+            waiting = false;
+            table = write(item, &jobs, plan, &failures)?;
+        }
+        left = elsewhere;
+        if !left.is_empty() {
+            if !waiting {
+                report(&format!("waiting for {} runs that other processes train", left.len()));
+                waiting = true;
+            }
+            if crate::train::is_stopped() {
+                bail!("stopped while other processes train: the same command goes on from here");
+            }
+            std::thread::sleep(WAIT);
         }
     }
-    if let Some(figure) = curves::figure(item, &jobs, plan)? {
-        figure.write(&folder.join("figure"))?;
+    // Others may have written an older table since.
+    if table.rows.iter().any(|row| !row.missing.is_empty()) || waiting {
+        table = write(item, &jobs, plan, &failures)?;
     }
     Ok(table)
 }
 
-fn write_table(
-    item: Item,
-    jobs: &[Job],
-    plan: &Plan<'_>,
-    failures: &[String],
-    folder: &Path,
-) -> Result<Table> {
-    let table = Table::collect(item, jobs, plan, failures)?;
-    write_atomically(&folder.join("RESULT.md"), table.markdown().as_bytes())?;
+/// Writes an item's results from the runs that are there, and trains none.
+///
+/// # Errors
+/// If a file cannot be written, or a run's files are damaged.
+pub fn partial(item: Item, plan: &Plan<'_>) -> Result<Table> {
+    write(item, &item.jobs(), plan, &[])
+}
+
+fn write(item: Item, jobs: &[Job], plan: &Plan<'_>, failures: &[String]) -> Result<Table> {
+    let folder = make(folder(item, plan))?;
+    let mut table = Table::collect(item, jobs, plan, failures)?;
+    table.findings = findings::of(item, &table);
+    let figure = curves::figure(item, jobs, plan, &table)?;
+    if let Some(figure) = &figure {
+        write_figure(figure, &folder)?;
+    }
+    let text = markdown::table(&table, item, figure.is_some());
+    write_atomically(&folder.join("RESULT.md"), text.as_bytes())?;
+    write_atomically(&folder.join("result.csv"), &table.csv()?)?;
     write_atomically(&folder.join("result.json"), serde_json::to_string_pretty(&table)?.as_bytes())?;
     Ok(table)
 }
 
-fn item_folder(item: Item, out: &Path) -> Result<std::path::PathBuf> {
-    let folder = out.join(item.name());
+fn write_figure(figure: &Figure, folder: &Path) -> Result<()> {
+    figure.write(&folder.join("figure"))?;
+    write_atomically(&folder.join("figure.csv"), &figure.csv()?)
+}
+
+fn make(folder: PathBuf) -> Result<PathBuf> {
     fs::create_dir_all(&folder).with_context(|| format!("cannot make the folder {}", folder.display()))?;
     Ok(folder)
 }

@@ -52,6 +52,15 @@ const COLUMNS: [(DatasetName, Coding, usize); 5] = [
     (DatasetName::Nmnist, Coding::Events, 2312),
 ];
 
+/// Table 1's columns: how the names of their networks begin, and what stands above them.
+pub const TABLE_1_COLUMNS: [(&str, &str); 5] = [
+    ("mnist/rate", "MNIST, rate"),
+    ("mnist/latency", "MNIST, latency"),
+    ("fashion-mnist/rate", "Fashion-MNIST, rate"),
+    ("fashion-mnist/latency", "Fashion-MNIST, latency"),
+    ("nmnist/events", "N-MNIST"),
+];
+
 /// Inputs, hidden layers of 512 and the final one of 100 (appendix A); `layers` counts the final one too.
 fn job(column: usize, cell: CellName, layers: usize, bypass: bool) -> Job {
     let (dataset, coding, inputs) = COLUMNS[column].clone();
@@ -120,6 +129,9 @@ mod tests {
     fn table_1_has_each_network_once_with_the_papers_value() {
         let jobs = Item::Table1.jobs();
         assert_eq!(jobs.len(), 40);
+        for (start, _) in TABLE_1_COLUMNS {
+            assert_eq!(jobs.iter().filter(|job| job.name.starts_with(&format!("{start}/"))).count(), 8);
+        }
         assert!(jobs.iter().all(|job| job.paper.is_some()));
         let job = jobs.iter().find(|job| job.name == "fashion-mnist/latency/lif/3").unwrap();
         assert_eq!(job.paper, Some(78.09));

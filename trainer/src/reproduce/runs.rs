@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 pub struct Plan<'a> {
     /// Seeds 0 up to this.
     pub seeds: u64,
-    /// Parts of names; a network with any of them is trained, all if there is none.
+    /// Names of networks, or parts of names between slashes; a network with any of them is trained, all if there is none.
     pub only: &'a [String],
     /// Epochs instead of the paper's 100, or 200 for Fashion-MNIST.
     pub epochs: Option<usize>,
@@ -29,9 +29,56 @@ pub struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// True if a network of this name is to be trained.
-    pub fn chooses(&self, name: &str) -> bool {
-        self.only.is_empty() || self.only.iter().any(|part| name.contains(part.as_str()))
+    /// The networks that `only` chooses.
+    ///
+    /// # Errors
+    /// One sentence if one of its texts chooses none.
+    pub fn chosen<'j>(&self, jobs: &'j [Job]) -> Result<Vec<&'j Job>> {
+        // Between slashes, so that "mnist/rate" is not Fashion-MNIST too; and a whole name is that network alone.
+        let between = |name: &str, part: &str| format!("/{name}/").contains(&format!("/{part}/"));
+        let whole = |part: &str| jobs.iter().any(|job| job.name == part);
+        let matches = |job: &Job, part: &str| {
+            if whole(part) { job.name == part } else { between(&job.name, part) }
+        };
+        for part in self.only {
+            ensure!(
+                jobs.iter().any(|job| matches(job, part)),
+                "--only {part} names no network: --list shows them"
+            );
+        }
+        let is_chosen = |job: &&Job| self.only.is_empty() || self.only.iter().any(|part| matches(job, part));
+        Ok(jobs.iter().filter(is_chosen).collect())
+    }
+
+    /// The schedule in words.
+    pub fn schedule(&self) -> String {
+        let mut words = match self.epochs {
+            None => "100 epochs (Fashion-MNIST: 200)".to_owned(),
+            Some(1) => "1 epoch instead of the paper's 100 (Fashion-MNIST: 200)".to_owned(),
+            Some(epochs) => format!("{epochs} epochs instead of the paper's 100 (Fashion-MNIST: 200)"),
+        };
+        match self.steps {
+            None => words += ", T = 200",
+            Some(steps) => words += &format!(", T = {steps} instead of 200"),
+        }
+        match self.train_samples {
+            None => words += ", all training samples",
+            Some(samples) => words += &format!(", {samples} training samples instead of all"),
+        }
+        words + if self.is_the_papers() { ": the paper's schedule" } else { ": not the paper's schedule" }
+    }
+
+    /// True if nothing is shorter than in the paper.
+    pub const fn is_the_papers(&self) -> bool {
+        self.epochs.is_none() && self.steps.is_none() && self.train_samples.is_none()
+    }
+
+    /// The schedule as the name of a folder: results of two schedules never share one.
+    pub fn slug(&self) -> String {
+        let parts = [("e", self.epochs), ("T", self.steps), ("n", self.train_samples)];
+        let named = parts.iter().filter_map(|(letter, value)| Some(format!("{letter}{}", (*value)?)));
+        let named: Vec<_> = named.collect();
+        if named.is_empty() { "paper".to_owned() } else { named.join("-") }
     }
 
     /// A job's config for a seed.
@@ -46,9 +93,29 @@ impl Plan<'_> {
         }
     }
 
-    /// The folder of a run.
+    /// The folder of a run: another schedule is another folder, and items and commands with the same one share it.
     pub fn folder(&self, job: &Job, seed: u64) -> PathBuf {
-        self.out.join("runs").join(job.name.replace('/', "-")).join(format!("seed{seed}"))
+        let Config { epochs, steps, train_samples, .. } = self.config(job, seed);
+        let samples = train_samples.map_or("all".to_owned(), |count| format!("n{count}"));
+        let schedule = format!("e{epochs}-T{steps}-{samples}");
+        self.out.join("runs").join(job.name.replace('/', "-")).join(schedule).join(format!("seed{seed}"))
+    }
+
+    /// How a run stands.
+    ///
+    /// # Errors
+    /// If its files are damaged.
+    pub fn state(&self, job: &Job, seed: u64) -> Result<State> {
+        let (folder, config) = (self.folder(job, seed), self.config(job, seed));
+        if !is_finished(&folder, &config) {
+            let metrics = fs::read_to_string(folder.join("metrics.jsonl")).unwrap_or_default();
+            return Ok(State::Missing { epochs: metrics.lines().count() });
+        }
+        let path = folder.join("result.json");
+        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let result = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        let metrics = train::read_metrics(&folder, config.epochs)?;
+        Ok(State::Finished(Box::new(Finished { result, metrics })))
     }
 
     /// The finished runs of a job with these settings, seed after seed.
@@ -56,21 +123,12 @@ impl Plan<'_> {
     /// # Errors
     /// If a run's files are damaged.
     pub fn finished(&self, job: &Job) -> Result<Vec<Finished>> {
-        let runs = (0..self.seeds).map(|seed| {
-            let folder = self.folder(job, seed);
-            let config = self.config(job, seed);
-            if !is_finished(&folder, &config) {
-                return Ok(None);
-            }
-            let path = folder.join("result.json");
-            let text =
-                fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let result =
-                serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
-            let metrics = train::read_metrics(&folder, config.epochs)?;
-            Ok(Some(Finished { result, metrics }))
+        let runs = (0..self.seeds).filter_map(|seed| match self.state(job, seed) {
+            Ok(State::Finished(run)) => Some(Ok(*run)),
+            Ok(State::Missing { .. }) => None,
+            Err(error) => Some(Err(error)),
         });
-        runs.filter_map(Result::transpose).collect()
+        runs.collect()
     }
 }
 
@@ -83,17 +141,29 @@ pub struct Finished {
     pub metrics: Vec<EpochMetrics>,
 }
 
+/// How a run stands.
+#[derive(Clone, Debug)]
+pub enum State {
+    /// It is done.
+    Finished(Box<Finished>),
+    /// It is not.
+    Missing {
+        /// Epochs done.
+        epochs: usize,
+    },
+}
+
 fn is_finished(folder: &Path, config: &Config) -> bool {
     folder.join("result.json").is_file() && train::read_config(folder).is_ok_and(|found| found == *config)
 }
 
 /// How a run came to be what it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Trained {
     /// It was finished already.
     Before,
     /// It was trained, or gone on with.
-    Now,
+    Now(RunResult),
     /// Another process is at it.
     Elsewhere,
 }
@@ -111,11 +181,11 @@ impl<'a> Runs<'a> {
         Self { plan, data: None }
     }
 
-    /// Trains a job with a seed, unless that is done.
+    /// Trains a job with a seed, unless that is done; calls `begins` before it does.
     ///
     /// # Errors
     /// One sentence: the data are not there, the folder holds a run with other settings, or the training fails.
-    pub fn train(&mut self, job: &Job, seed: u64) -> Result<Trained> {
+    pub fn train(&mut self, job: &Job, seed: u64, begins: impl FnOnce()) -> Result<Trained> {
         let (folder, config) = (self.plan.folder(job, seed), self.plan.config(job, seed));
         if is_finished(&folder, &config) {
             return Ok(Trained::Before);
@@ -128,7 +198,7 @@ impl<'a> Runs<'a> {
         let resume = folder.join("config.json").is_file();
         ensure!(
             !resume || train::read_config(&folder)? == config,
-            "{} holds a run with other settings: choose another folder with --out, or the settings of that run",
+            "{} holds a run with other settings: move it away, or choose another folder with --out",
             folder.display()
         );
         if self.data.as_ref().is_none_or(|data| data.name != config.dataset) {
@@ -140,7 +210,62 @@ impl<'a> Runs<'a> {
             None => data::load(config.dataset.clone(), self.plan.data)?,
         };
         let data = self.data.insert(data);
-        train::train(&config, data, &folder, resume)?;
-        Ok(Trained::Now)
+        begins();
+        Ok(Trained::Now(train::train(&config, data, &folder, resume)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::Item;
+    use super::*;
+
+    fn plan(only: &[String]) -> Plan<'_> {
+        let out = Path::new("out");
+        Plan { seeds: 2, only, epochs: None, steps: None, train_samples: None, out, data: None }
+    }
+
+    #[test]
+    fn only_means_whole_parts_of_names() {
+        let jobs = Item::Table1.jobs();
+        let count = |only: &str| {
+            let only: Vec<String> = only.split(',').map(str::to_owned).collect();
+            plan(&only).chosen(&jobs).map(|chosen| chosen.len())
+        };
+        assert_eq!(plan(&[]).chosen(&jobs).unwrap().len(), 40);
+        assert_eq!(count("mnist").unwrap(), 16);
+        assert_eq!(count("fashion-mnist,nmnist").unwrap(), 24);
+        assert_eq!(count("src/2").unwrap(), 5);
+        assert_eq!(count("mnist/rate/lif/1").unwrap(), 1);
+        assert_eq!(
+            count("mnist,gru").unwrap_err().to_string(),
+            "--only gru names no network: --list shows them"
+        );
+        let jobs = Item::Fig2.jobs();
+        let only = ["mnist/rate/src/5".to_owned()];
+        assert_eq!(plan(&only).chosen(&jobs).unwrap().len(), 1, "a whole name is that network alone");
+    }
+
+    #[test]
+    fn each_schedule_has_folders_of_its_own() {
+        let job = &Item::Fig3.jobs()[0];
+        let paper = plan(&[]);
+        assert_eq!(paper.slug(), "paper");
+        assert!(paper.schedule().ends_with(": the paper's schedule"));
+        let folder = paper.folder(job, 1);
+        assert_eq!(folder, Path::new("out/runs/fashion-mnist-latency-src-2/e200-T200-all/seed1"));
+        // The same schedule, said aloud, is the same run.
+        assert_eq!(Plan { epochs: Some(200), ..plan(&[]) }.folder(job, 1), folder);
+        let short = Plan { epochs: Some(1), train_samples: Some(500), ..plan(&[]) };
+        assert_eq!(short.slug(), "e1-n500");
+        assert_eq!(
+            short.schedule(),
+            "1 epoch instead of the paper's 100 (Fashion-MNIST: 200), T = 200, 500 training samples instead of all: not the \
+             paper's schedule"
+        );
+        assert_eq!(
+            short.folder(job, 0),
+            Path::new("out/runs/fashion-mnist-latency-src-2/e1-T200-n500/seed0")
+        );
     }
 }

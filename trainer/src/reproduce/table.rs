@@ -1,10 +1,11 @@
 //! What came of an item's networks, as a table.
 
+use super::neuron::Finding;
 use super::plan::{Item, Job};
-use super::runs::{Finished, Plan};
-use anyhow::Result;
+use super::runs::{Finished, Plan, State};
+use anyhow::{Result, anyhow};
 use serde::Serialize;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// Mean over seeds, and their standard deviation.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -45,6 +46,10 @@ pub struct Row {
     pub train_samples: Option<usize>,
     /// Seeds that are trained.
     pub runs: usize,
+    /// Runs that are not finished.
+    pub missing: Vec<Missing>,
+    /// A sentence if the data are only a part of the published set.
+    pub subset: Option<String>,
     /// Test accuracy in per cent.
     pub accuracy: Option<Spread>,
     /// The same in the paper.
@@ -57,28 +62,46 @@ pub struct Row {
     pub seconds_per_epoch: Option<Spread>,
 }
 
+/// A run that is not finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// Its seed.
+    pub seed: u64,
+    /// Epochs done.
+    pub epochs: usize,
+}
+
 /// An item's networks.
 #[derive(Clone, Debug, Serialize)]
 pub struct Table {
     /// Like `table1`.
     pub item: String,
+    /// How long they were trained, in words.
+    pub schedule: String,
     /// Seeds that were asked for.
     pub seeds: u64,
     /// The networks.
     pub rows: Vec<Row>,
+    /// What the paper says of them, and whether it is so here; only of what is trained.
+    pub findings: Vec<Finding>,
     /// A sentence for each run that failed.
     pub failures: Vec<String>,
 }
 
 impl Table {
-    /// The results that are there of `jobs` with the settings of `plan`.
+    /// The results that are there of `jobs` with the settings of `plan`, without findings.
     ///
     /// # Errors
     /// If a run's files are damaged.
     pub fn collect(item: Item, jobs: &[Job], plan: &Plan<'_>, failures: &[String]) -> Result<Self> {
-        let rows = jobs.iter().map(|job| Ok(row(job, plan, &plan.finished(job)?)));
-        let rows = rows.collect::<Result<_>>()?;
-        Ok(Self { item: item.name(), seeds: plan.seeds, rows, failures: failures.to_vec() })
+        let rows = jobs.iter().map(|job| row(job, plan)).collect::<Result<_>>()?;
+        let (item, schedule, failures) = (item.name(), plan.schedule(), failures.to_vec());
+        Ok(Self { item, schedule, seeds: plan.seeds, rows, findings: Vec::new(), failures })
+    }
+
+    /// The row of a network, if it has any run.
+    pub fn row(&self, name: &str) -> Option<&Row> {
+        self.rows.iter().find(|row| row.name == name && row.runs > 0)
     }
 
     /// Names of the columns of [`cells`](Self::cells).
@@ -115,25 +138,41 @@ impl Table {
         })
     }
 
-    /// The table for `RESULT.md`.
-    pub fn markdown(&self) -> String {
-        let mut text = format!("# {}\n\nMean ± standard deviation over seeds.\n\n", self.item);
-        let _ = writeln!(text, "| {} |\n|{}", Self::HEADING.join(" | "), "---|".repeat(Self::HEADING.len()));
-        for cells in self.cells() {
-            let _ = writeln!(text, "| {} |", cells.join(" | "));
-        }
-        if !self.failures.is_empty() {
-            text.push_str("\nFailed:\n\n");
-            for failure in &self.failures {
-                let _ = writeln!(text, "- {failure}");
+    /// The table's numbers as CSV, empty where there are none.
+    ///
+    /// # Errors
+    /// None but those of memory.
+    pub fn csv(&self) -> Result<Vec<u8>> {
+        let mut table = csv::Writer::from_writer(Vec::new());
+        let measures = ["accuracy", "activity", "cross_entropy", "seconds_per_epoch"];
+        let mut heading =
+            ["network", "epochs", "steps", "train_samples", "runs", "paper"].map(str::to_owned).to_vec();
+        heading.extend(measures.iter().flat_map(|name| [(*name).to_owned(), format!("{name}_deviation")]));
+        table.write_record(&heading)?;
+        for row in &self.rows {
+            let samples = row.train_samples.map_or("all".to_owned(), |count| count.to_string());
+            let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+            let mut record = vec![row.name.clone(), row.epochs.to_string(), row.steps.to_string(), samples];
+            record.extend([row.runs.to_string(), number(row.paper)]);
+            for value in [row.accuracy, row.activity, row.cross_entropy, row.seconds_per_epoch] {
+                record.push(number(value.map(|value| value.mean)));
+                record.push(number(value.map(|value| value.deviation)));
             }
+            table.write_record(&record)?;
         }
-        text
+        table.into_inner().map_err(|error| anyhow!("{error}"))
     }
 }
 
-fn row(job: &Job, plan: &Plan<'_>, runs: &[Finished]) -> Row {
+fn row(job: &Job, plan: &Plan<'_>) -> Result<Row> {
     let config = plan.config(job, 0);
+    let (mut runs, mut missing) = (Vec::new(), Vec::new());
+    for seed in 0..plan.seeds {
+        match plan.state(job, seed)? {
+            State::Finished(run) => runs.push(*run),
+            State::Missing { epochs } => missing.push(Missing { seed, epochs }),
+        }
+    }
     let neurons = &config.layers[1..];
     let activity = |run: &Finished| {
         let sum: f64 =
@@ -142,18 +181,20 @@ fn row(job: &Job, plan: &Plan<'_>, runs: &[Finished]) -> Row {
     };
     let of = |value: &dyn Fn(&Finished) -> f64| Spread::of(&runs.iter().map(value).collect::<Vec<_>>());
     let seconds: Vec<f64> = runs.iter().flat_map(|run| &run.metrics).map(|epoch| epoch.seconds).collect();
-    Row {
+    Ok(Row {
         name: job.name.clone(),
         epochs: config.epochs,
         steps: config.steps,
         train_samples: config.train_samples,
         runs: runs.len(),
+        missing,
+        subset: runs.iter().find_map(|run| run.result.subset.clone()),
         accuracy: of(&|run| 100.0 * run.result.test.accuracy),
         paper: job.paper,
         activity: of(&activity),
         cross_entropy: of(&|run| run.result.test.cross_entropy),
         seconds_per_epoch: Spread::of(&seconds),
-    }
+    })
 }
 
 #[cfg(test)]
