@@ -236,3 +236,16 @@ pub fn spikelet() -> assert_cmd::Command {
     command.env("SPIKELET_FIRMWARE", root().join("firmware"));
     command
 }
+
+/// The folder of a run of 784-50, 20 timesteps, on the built-in digits, trained for a moment, once per process.
+pub fn small_run() -> &'static str {
+    static RUN: OnceLock<(tempfile::TempDir, String)> = OnceLock::new();
+    let (_, path) = RUN.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("run").display().to_string();
+        let small = ["--layers", "784-50", "--steps", "20", "--epochs", "2", "--train-samples", "2000"];
+        spikelet().args(["train", "--out", &path]).args(small).assert().success();
+        (folder, path)
+    });
+    path
+}

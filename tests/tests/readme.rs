@@ -4,6 +4,7 @@ use clap::Parser;
 use spikelet::cli::Cli;
 use spikelet_tests::{root, spikelet};
 use std::fs;
+use std::path::Path;
 
 /// Arguments of every `cargo spikelet …` in `text`.
 fn commands(text: &str) -> Vec<Vec<String>> {
@@ -43,16 +44,28 @@ fn the_figures_of_one_neuron_and_partial_tables_work() {
     run_block("## Reproduce", 4);
 }
 
+#[test]
+fn looking_and_importing_work() {
+    let folder = tempfile::tempdir().unwrap();
+    run_block_in(folder.path(), "## Looking", 4);
+    run_block_in(folder.path(), "## In and out", 2);
+    assert!(folder.path().join("runs/look/report.html").is_file());
+}
+
 /// Runs the commands of the first block under a heading, one after the other in a folder of their own.
 fn run_block(heading: &str, count: usize) {
+    run_block_in(tempfile::tempdir().unwrap().path(), heading, count);
+}
+
+/// The same in a given folder.
+fn run_block_in(folder: &Path, heading: &str, count: usize) {
     let readme = readme();
     let (_, section) = readme.split_once(heading).unwrap();
     let block = section.split("```").nth(1).unwrap();
-    let folder = tempfile::tempdir().unwrap();
     let steps = commands(block);
     assert_eq!(steps.len(), count);
     for step in steps {
-        spikelet().current_dir(folder.path()).args(&step).assert().success();
+        spikelet().current_dir(folder).args(&step).assert().success();
     }
 }
 

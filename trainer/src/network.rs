@@ -244,6 +244,24 @@ impl<R: Real> Network<R> {
         Ok(Output { scores, spikes: Vec::new(), spiking, slots })
     }
 
+    /// h of every layer of cells that do not spike, `[batch, timesteps, neurons]`, bottom to top.
+    ///
+    /// # Errors
+    /// If the cells spike, or `inputs` is not the network's.
+    pub fn dense(&self, events: Vec<Events<R>>, inputs: usize) -> Result<Vec<Tensor>> {
+        let Layers::Recurrent(kind, layers) = &self.layers else {
+            bail!("{} cells spike", self.architecture.cell.name())
+        };
+        let mut input = recurrent::Input::Spikes { events: Arc::new(events), width: inputs };
+        let mut all = Vec::new();
+        for layer in layers {
+            let h = recurrent::layer(*kind, &input, layer, false)?;
+            input = recurrent::Input::Dense(h.clone());
+            all.push(h);
+        }
+        Ok(all)
+    }
+
     /// A spiking layer in the numbers of its kernel.
     ///
     /// # Errors

@@ -16,7 +16,7 @@ pub struct InspectArgs {
 
 /// What `inspect` tells.
 #[derive(Debug, Serialize)]
-struct Inspection {
+pub struct Inspection {
     file: PathBuf,
     id: String,
     format: u16,
@@ -177,7 +177,8 @@ pub fn run(args: InspectArgs, json: bool) -> anyhow::Result<()> {
     show::show(json, &inspect(&file, args.model)?, print)
 }
 
-fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
+/// What is in a model file.
+pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection> {
     let header = file.header()?;
     let outline = &header.outline;
     let need = file.model().need();

@@ -5,12 +5,16 @@ mod demo;
 mod eval;
 mod export;
 mod folder;
+mod import;
 mod inspect;
 mod model;
+mod report;
 mod reproduce;
 mod run;
+mod sample;
 mod settings;
-mod show;
+pub(crate) mod show;
+mod trace;
 mod train;
 
 use clap::{Parser, Subcommand};
@@ -36,12 +40,18 @@ enum Command {
     Train(Box<train::TrainArgs>),
     /// Measure a run or a model on a test set.
     Eval(eval::EvalArgs),
+    /// Make a run of a network that was trained elsewhere.
+    Import(Box<import::ImportArgs>),
     /// Quantise a run and write a model file.
     Export(export::ExportArgs),
     /// Print what is in a model file and what it needs on a board.
     Inspect(inspect::InspectArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
+    /// Look at one sample's way through a run's network.
+    Trace(trace::TraceArgs),
+    /// Write a run's report: one HTML file with everything in it.
+    Report(report::ReportArgs),
     /// Make a table or figure of the paper again.
     Reproduce(reproduce::ReproduceArgs),
 }
@@ -57,9 +67,12 @@ impl Cli {
             Command::Data(args) => data::run(args, self.json),
             Command::Train(args) => train::run(*args, self.json),
             Command::Eval(args) => eval::run(args, self.json),
+            Command::Import(args) => import::run(*args, self.json),
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
+            Command::Trace(args) => trace::run(args, self.json),
+            Command::Report(args) => report::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),
         }
     }

@@ -95,6 +95,15 @@ pub struct Settings {
     config: Option<PathBuf>,
 }
 
+/// Settings that a file of tensors could say as well.
+#[derive(Clone, Copy, Debug)]
+pub struct Chosen {
+    /// The layers are named.
+    pub layers: bool,
+    /// What is learnt is named.
+    pub learn: bool,
+}
+
 /// Settings of SRC cells alone.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 struct SrcSettings {
@@ -183,6 +192,18 @@ impl Settings {
             }
         }
         Ok(config)
+    }
+
+    /// What is named, by an option or in the config file.
+    pub fn chosen(&self) -> anyhow::Result<Chosen> {
+        let keys = match &self.config {
+            None => Default::default(),
+            Some(path) => Config::keys(path)?,
+        };
+        Ok(Chosen {
+            layers: self.layers.is_some() || keys.contains("layers"),
+            learn: self.learn.is_some() || keys.contains("cell"),
+        })
     }
 
     /// Sets what nobody has chosen to what the data take: their coding, their inputs, ten neurons per class.

@@ -33,7 +33,7 @@ macro_rules! grouped {
 }
 
 pub fn bars(panel: &Bars, area: &Area<'_>) -> Result<()> {
-    let named = panel.series.iter().enumerate();
+    let named = panel.series.iter().enumerate().filter(|(_, (name, _))| !name.is_empty());
     let entries: Vec<_> =
         named.map(|(index, (name, _))| (name.clone(), colour(index), Mark::Block)).collect();
     let area = &legend(area, &entries)?;

@@ -1,6 +1,6 @@
 //! A figure as SVG: its head, its panels in their places, and what all panels share.
 
-use super::{Figure, Panel, bars, lines, squares};
+use super::{Figure, Panel, bars, lines, scores, squares};
 use anyhow::{Result, anyhow, ensure};
 use plotters::coord::Shift;
 use plotters::prelude::*;
@@ -48,9 +48,12 @@ pub fn svg(figure: &Figure) -> Result<String> {
     let width = figure.size.0 * columns as u32;
     let fits = |size| ((width as f64 - 24.0) / letters(size)) as usize;
     let (title, note) = (wrapped(&figure.title, fits(18)), wrapped(&figure.note, fits(12)));
-    let head = 16 + TITLE * title.len().max(1) as u32 + NOTE * note.len() as u32;
+    let head = match title.len() + note.len() {
+        0 => 0,
+        _ => 16 + TITLE * title.len().max(1) as u32 + NOTE * note.len() as u32,
+    };
     let size = (width, figure.size.1 * rows as u32 + head);
-    let mut text = String::new();
+    let (mut text, mut dots) = (String::new(), String::new());
     {
         let root = SVGBackend::with_string(&mut text, size).into_drawing_area();
         root.fill(&WHITE).map_err(failed)?;
@@ -66,13 +69,17 @@ pub fn svg(figure: &Figure) -> Result<String> {
             let area = area.margin(4, 4, 10, 16);
             match panel {
                 Panel::Lines(panel) => lines::lines(panel, &area)?,
-                Panel::Raster(panel) => squares::raster(panel, &area)?,
+                Panel::Raster(panel) => squares::raster(panel, &area, &mut dots)?,
                 Panel::Bars(panel) => bars::bars(panel, &area)?,
                 Panel::Compared(panel) => bars::compared(panel, &area)?,
                 Panel::Confusion(panel) => squares::confusion(panel, &area)?,
+                Panel::Scores(panel) => scores::scores(panel, &area)?,
             }
         }
         root.present().map_err(failed)?;
+    }
+    if let Some(end) = text.rfind("</svg>") {
+        text.insert_str(end, &dots);
     }
     Ok(text)
 }

@@ -9,9 +9,10 @@ mod lines;
 mod numbers;
 mod panel;
 mod png;
+mod scores;
 mod squares;
 
-pub use panel::{Bars, Compared, Confusion, Line, Lines, MeanAndDeviation, Panel, Raster};
+pub use panel::{Bars, Compared, Confusion, Line, Lines, MeanAndDeviation, Panel, Raster, Scores};
 
 use crate::checkpoint::write_atomically;
 use anyhow::{Context, Result};
@@ -105,12 +106,20 @@ mod tests {
             published: vec![("SRC, there".to_owned(), vec![Some(97.5), Some(98.0)])],
         };
         let confusion = Confusion { title: "answers".to_owned(), counts: vec![vec![9, 1], vec![0, 7]] };
+        let scores = Scores {
+            title: "scores".to_owned(),
+            names: ["cat", "dog", "owl"].map(str::to_owned).into(),
+            values: vec![vec![0.0, 1.0], vec![0.0, 2.0], vec![0.0, -1.0]],
+            winner: 1,
+            label: 0,
+        };
         let panels = vec![
             Panel::Lines(lines),
             Panel::Raster(raster),
             Panel::Bars(bars),
             Panel::Confusion(confusion),
             Panel::Compared(compared),
+            Panel::Scores(scores),
         ];
         Figure::new("all of them", 2, panels)
     }
@@ -121,7 +130,15 @@ mod tests {
         let [svg, png] = figure().write(&folder.path().join("fig.1")).unwrap();
         assert!(svg.ends_with("fig.1.svg") && png.ends_with("fig.1.png"));
         let text = std::fs::read_to_string(svg).unwrap();
-        for word in ["all of them", "lines &amp; &lt;more&gt;", "epoch", "SRC, there", "2 layers"] {
+        for word in [
+            "all of them",
+            "lines &amp; &lt;more&gt;",
+            "epoch",
+            "SRC, there",
+            "2 layers",
+            "dog wins",
+            "cat is right",
+        ] {
             assert!(text.contains(word), "{word} is not in the SVG");
         }
         let decoder = ::png::Decoder::new(std::io::BufReader::new(std::fs::File::open(png).unwrap()));
@@ -140,7 +157,9 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(lines[0], "panel,series,x,y,deviation");
         assert_eq!(lines[1..3], ["lines & <more>,a,0,1,0.5", "lines & <more>,a,1,3,0.5"]);
-        for line in ["lines & <more>,b,2,2,", "raster,,3,4,", "bars,SRC,1,1,", "answers,1,1,7,"] {
+        for line in
+            ["lines & <more>,b,2,2,", "raster,,3,4,", "bars,SRC,1,1,", "answers,1,1,7,", "scores,owl,1,-1,"]
+        {
             assert!(lines.contains(&line), "{line} is not in {text}");
         }
         assert!(lines.contains(&"compared,\"SRC, here\",1 layer,97,0.5"), "{text}");
@@ -154,5 +173,16 @@ mod tests {
         let lines = Lines { title: String::new(), x: String::new(), y: String::new(), lines: vec![line] };
         assert!(Figure::new("", 1, vec![Panel::Lines(lines)]).svg().unwrap().contains("<svg"));
         assert!(Figure::new("none", 1, Vec::new()).svg().is_err());
+    }
+
+    #[test]
+    fn every_spike_of_a_raster_is_one_piece_of_one_path() {
+        let spikes: Vec<(usize, usize)> = (0..500).map(|k| (k % 50, 3 * k % 20)).collect();
+        let raster = Raster { title: String::new(), steps: 50, rows: 20, spikes };
+        let svg = Figure::new("", 1, vec![Panel::Raster(raster)]).svg().unwrap();
+        let path = svg.lines().find(|line| line.starts_with("<path")).unwrap();
+        let pieces = path.matches('M').count();
+        assert!(pieces > 50 && pieces <= 500, "{pieces}");
+        assert!(path.len() < 120 + pieces * 16, "{} bytes", path.len());
     }
 }

@@ -59,6 +59,14 @@ fn rows(panel: &Panel) -> Vec<[String; 5]> {
                 }
             }
         }
+        Panel::Scores(panel) => {
+            for (class, values) in panel.values.iter().enumerate() {
+                let name = panel.names.get(class).cloned().unwrap_or_else(|| class.to_string());
+                for (t, value) in values.iter().enumerate() {
+                    add(&panel.title, &name, t.to_string(), value.to_string(), None);
+                }
+            }
+        }
         Panel::Confusion(panel) => {
             for (label, counts) in panel.counts.iter().enumerate() {
                 for (answer, count) in counts.iter().enumerate() {

@@ -13,6 +13,8 @@ pub enum Panel {
     Compared(Compared),
     /// True classes against answers.
     Confusion(Confusion),
+    /// Scores of the classes over time.
+    Scores(Scores),
 }
 
 /// Curves over a common axis.
@@ -90,4 +92,19 @@ pub struct Confusion {
     pub title: String,
     /// `counts[label][answer]`.
     pub counts: Vec<Vec<u32>>,
+}
+
+/// Scores of the classes as they grow, the winning one marked.
+#[derive(Clone, Debug, Default)]
+pub struct Scores {
+    /// Above the panel.
+    pub title: String,
+    /// A name for each class.
+    pub names: Vec<String>,
+    /// `values[class][timestep]`.
+    pub values: Vec<Vec<f64>>,
+    /// The class with the highest score at the end.
+    pub winner: usize,
+    /// The true class.
+    pub label: usize,
 }

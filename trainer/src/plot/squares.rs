@@ -1,12 +1,15 @@
 //! Rasters and confusion matrices.
 
-use super::draw::{Area, chart, colour, failed, number, write};
+use super::draw::{self, Area, chart, colour, failed, number};
 use super::{Confusion, Raster};
 use anyhow::Result;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use std::fmt::Write;
 
-pub fn raster(panel: &Raster, area: &Area<'_>) -> Result<()> {
+/// Draws the axes, and appends the spikes to `dots`: one path for all of them, since an element each would make files of
+/// megabytes.
+pub fn raster(panel: &Raster, area: &Area<'_>, dots: &mut String) -> Result<()> {
     let (steps, rows) = (panel.steps.max(1) as f64, panel.rows.max(1) as f64);
     let mut chart = chart!(area, &panel.title, 0.0..steps, 0.0..rows);
     chart
@@ -21,17 +24,19 @@ pub fn raster(panel: &Raster, area: &Area<'_>) -> Result<()> {
         .map_err(failed)?;
     let (width, height) = chart.plotting_area().dim_in_pixel();
     let (across, down) = (f64::from(width) / steps, f64::from(height) / rows);
-    let dots = stretches(&panel.spikes).into_iter().map(|(row, start, length)| {
-        // However many neurons share a pixel, a spike has one of its own.
-        let size = ((across * length as f64).round().max(1.0) as i32, down.floor().max(1.0) as i32);
-        EmptyElement::at((start as f64, row as f64 + 1.0)) + Rectangle::new([(0, 0), size], BLACK.filled())
-    });
-    chart.draw_series(dots).map_err(failed)?;
+    // However many neurons share a pixel, a spike has one of its own.
+    let high = down.floor().max(1.0);
+    let _ = write!(dots, r##"<path fill="none" stroke="#000000" stroke-width="{high}" d=""##);
+    for (row, start, length) in stretches(&panel.spikes) {
+        let (x, y) = chart.backend_coord(&(start as f64, row as f64 + 1.0));
+        let wide = (across * length as f64).round().max(1.0);
+        let _ = write!(dots, "M{x} {}h{wide}", f64::from(y) + high / 2.0);
+    }
+    dots.push_str("\"/>\n");
     Ok(())
 }
 
-/// Row, first timestep and length of each stretch of spikes: a rectangle for every single timestep would make files of
-/// megabytes, and spikes of SRC last for several.
+/// Row, first timestep and length of each stretch of spikes: those of SRC last for several timesteps.
 fn stretches(spikes: &[(usize, usize)]) -> Vec<(usize, usize, usize)> {
     let mut sorted: Vec<(usize, usize)> = spikes.iter().map(|&(t, row)| (row, t)).collect();
     sorted.sort_unstable();
@@ -69,9 +74,9 @@ pub fn confusion(panel: &Confusion, area: &Area<'_>) -> Result<()> {
     // Numbers of many classes would run into each other.
     for class in (0..count).step_by(count.div_ceil(20)) {
         let (x, y) = place(class as f64 + 0.5, classes);
-        write(area, &class.to_string(), (x, y + 10), 12, BLACK, HPos::Center)?;
+        draw::write(area, &class.to_string(), (x, y + 10), 12, BLACK, HPos::Center)?;
         let (x, y) = place(0.0, class as f64 + 0.5);
-        write(area, &class.to_string(), (x - 8, y), 12, BLACK, HPos::Right)?;
+        draw::write(area, &class.to_string(), (x - 8, y), 12, BLACK, HPos::Right)?;
     }
     for (label, row) in panel.counts.iter().enumerate() {
         let all = f64::from(row.iter().sum::<u32>().max(1));
