@@ -28,11 +28,11 @@ fn chart(words: String, panel: Panel, size: (u32, u32)) -> Result<Chart> {
     Ok(Chart { words, svg })
 }
 
-type Measure<'m> = (&'m str, Box<dyn Fn(&EpochMetrics) -> f64>);
+type OfEpoch = Box<dyn Fn(&EpochMetrics) -> f64>;
 
 /// Curves over the epochs.
 pub fn curves(epochs: &[EpochMetrics]) -> Result<Vec<Chart>> {
-    let curve = |title: &str, measures: Vec<(String, Box<dyn Fn(&EpochMetrics) -> f64>)>| {
+    let curve = |title: &str, measures: Vec<(String, OfEpoch)>| {
         let several = measures.len() > 1;
         let lines = measures.into_iter().map(|(name, measure)| Line {
             name: if several { name } else { String::new() },
@@ -47,11 +47,11 @@ pub fn curves(epochs: &[EpochMetrics]) -> Result<Vec<Chart>> {
         };
         chart(format!("{title} over the epochs"), Panel::Lines(lines), SIZE)
     };
-    let named = |measures: Vec<Measure<'_>>| {
+    let named = |measures: Vec<(&str, OfEpoch)>| {
         measures.into_iter().map(|(name, measure)| (name.to_owned(), measure)).collect::<Vec<_>>()
     };
     let layers = epochs.first().map_or(0, |epoch| epoch.activity.len());
-    let activity = |layer: usize| -> (String, Box<dyn Fn(&EpochMetrics) -> f64>) {
+    let activity = |layer: usize| -> (String, OfEpoch) {
         (
             format!("layer {layer}"),
             Box::new(move |epoch| 100.0 * epoch.activity.get(layer).unwrap_or(&f64::NAN)),
@@ -98,7 +98,8 @@ pub fn example(example: &Example, class_names: &[String]) -> Result<Vec<Chart>> 
             Panel::Raster(raster) => format!("spikes over time: {}", raster.title),
             _ => "scores of the classes over time".to_owned(),
         };
-        chart(words, panel, RASTER)
+        let size = if matches!(panel, Panel::Raster(_)) { RASTER } else { SIZE };
+        chart(words, panel, size)
     };
     panels.map(chart).collect()
 }

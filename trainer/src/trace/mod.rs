@@ -119,13 +119,12 @@ pub fn trace(network: &Network<f32>, sample: SpikeTrain, inputs: usize, choice: 
         }
         scores::of_dense(all.last(), architecture)?
     } else {
-        // Refuses a sample that does not fit before the kernels index with it.
-        network.forward_events(vec![events.clone()], inputs, None)?;
+        let output = network.forward_events(vec![events.clone()], inputs, None)?;
         let mut below = events;
         for (index, &width) in widths.iter().enumerate() {
             let kernel = network.kernel(index)?;
             let weights: Vec<f32> = network.layers()[index].weight.flatten_all()?.to_vec1()?;
-            let above = kernel.forward(&weights, &below, None);
+            let above = output.spikes[index][0].clone();
             let mut counts = vec![0.0; width];
             above.train.inputs.iter().for_each(|&neuron| counts[usize::from(neuron)] += 1.0);
             let chosen = choice.of(index, &counts);
