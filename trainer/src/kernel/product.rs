@@ -9,7 +9,7 @@ const WIDTH: usize = 32;
 /// Timesteps that share one look at the weights.
 const ROWS: usize = 4;
 
-/// The weights of the layer above, turned and cut: panels of [`WIDTH`] of its inputs (the last one may have fewer), each
+/// The weights of the layer above, turned and cut: panels of 32 of its inputs (the last one may have fewer), each
 /// `[neurons above, inputs of the panel]`.
 #[derive(Clone, Debug)]
 pub struct Turned<R> {

@@ -1,5 +1,5 @@
 //! The paper's tables and figures, made again: which networks ([`plan`]), their training ([`runs`]), and what came of
-//! it ([`table`]); figures 1 and 6 are of one [`neuron`].
+//! it ([`table`]); figures 1 and 6 are of one [`mod@neuron`].
 //!
 //! ```text
 //! OUT/runs/NETWORK/eEPOCHS-TSTEPS-SAMPLES/seedS/   one run, as `train` writes it; shared by all items
