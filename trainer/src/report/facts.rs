@@ -138,7 +138,7 @@ fn plain(key: &str, value: &Value) -> String {
 /// A number with four significant digits, or as it is if that is short.
 pub fn short(value: f64) -> String {
     let whole = value.to_string();
-    if whole.len() <= 7 {
+    if whole.len() <= 6 {
         return whole;
     }
     let size = value.abs();
