@@ -209,9 +209,12 @@ impl<'a> Run<'a> {
             samples_per_second: train.len() as f64 / train_seconds,
             seconds: start.elapsed().as_secs_f64(),
         };
-        progress::line(&bar, &metrics.sentence(self.config.epochs));
+        // Said once it is saved: what is killed after this line loses nothing of this epoch.
+        let sentence = metrics.sentence(self.config.epochs);
+        self.close_epoch(metrics)?;
+        progress::line(&bar, &sentence);
         bar.finish_and_clear();
-        self.close_epoch(metrics)
+        Ok(())
     }
 
     fn train_epoch(&mut self, data: &Dataset, train: &[usize], bar: &ProgressBar) -> Result<Sums> {
