@@ -48,16 +48,28 @@ pub(super) fn leak_and_add<R: Real, const N: usize>(
     (inputs, values): (&[u16], &[R]),
 ) {
     sum.iter_mut().for_each(|s| *s *= leak);
+    gather(sum, weights, width, (inputs, values));
+}
+
+/// `sum += Σ value * row` over the `chosen` rows, `N` numbers of each; rows are `width` apart, and without values each
+/// counts once.
+#[inline(always)]
+fn gather<R: Real, const N: usize>(
+    sum: &mut [R; N],
+    rows: &[R],
+    width: usize,
+    (chosen, values): (&[u16], &[R]),
+) {
     if values.is_empty() {
-        for &input in inputs {
-            let row = view::<R, N>(weights, usize::from(input) * width);
+        for &index in chosen {
+            let row = view::<R, N>(rows, usize::from(index) * width);
             for k in 0..N {
                 sum[k] += row[k];
             }
         }
     } else {
-        for (&input, &value) in inputs.iter().zip(values) {
-            let row = view::<R, N>(weights, usize::from(input) * width);
+        for (&index, &value) in chosen.iter().zip(values) {
+            let row = view::<R, N>(rows, usize::from(index) * width);
             for k in 0..N {
                 sum[k] = value.mul_add(row[k], sum[k]);
             }
@@ -204,21 +216,7 @@ impl<R: Real> NullaryFnOnce for SampleWeights<'_, R> {
 #[inline(always)]
 fn add_times<R: Real, const N: usize>(row: &mut [R], g_i: &[R], neurons: usize, times: &[u16], values: &[R]) {
     let mut sum = [R::ZERO; N];
-    if values.is_empty() {
-        for &t in times {
-            let g = view::<R, N>(g_i, usize::from(t) * neurons);
-            for k in 0..N {
-                sum[k] += g[k];
-            }
-        }
-    } else {
-        for (&t, &value) in times.iter().zip(values) {
-            let g = view::<R, N>(g_i, usize::from(t) * neurons);
-            for k in 0..N {
-                sum[k] = value.mul_add(g[k], sum[k]);
-            }
-        }
-    }
+    gather(&mut sum, g_i, neurons, (times, values));
     for (w, sum) in row.iter_mut().zip(sum) {
         *w += sum;
     }
