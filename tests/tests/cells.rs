@@ -4,6 +4,8 @@ use spikelet::cell::{Cell, CellName, Gate, Learnable, SpikeKind, SrcCell};
 use spikelet::checkpoint;
 use spikelet::config::{ActivityGoal, Coding, Config, Loss};
 use spikelet::data::{self, Dataset, DatasetName};
+use spikelet::network::Network;
+use spikelet::spike_train::Show;
 use spikelet::train::{RunResult, train};
 use spikelet_tests::spikelet;
 use std::sync::OnceLock;
@@ -116,6 +118,8 @@ fn options_that_do_not_go_together_have_a_sentence() {
         (&["--learn", "z-s"], "--no-detach"),
         (&["--spikes", "binary", "--no-bypass"], "binary spikes have no derivative"),
         (&["--label-smoothing", "1"], "--label-smoothing"),
+        (&["--init-gain", "0"], "--init-gain must be above 0"),
+        (&["--init-gain", "2", "--cell", "gru"], "for cells that spike"),
         (&["--activity-target", "2"], "--activity-target"),
         (&["--steps", "65000", "--blank-before", "1000"], "at most 65535 timesteps"),
     ];
@@ -128,4 +132,20 @@ fn options_that_do_not_go_together_have_a_sentence() {
         assert!(words.contains(sentence), "{arguments:?}: {words}");
         assert!(!out.exists(), "{arguments:?} left a folder behind");
     }
+}
+
+/// With Xavier's weights a deep network is silent at first; a gain lets spikes through all its layers.
+#[test]
+fn a_gain_lets_spikes_reach_deep_layers() {
+    let config = Config { layers: vec![784, 128, 128, 128, 128, 100], steps: 100, ..Config::default() };
+    let data = digits();
+    let indices: Vec<usize> = (0..8).collect();
+    let activity = |gain: f64| {
+        let network = Network::<f32>::new(config.architecture(data.classes), 1).unwrap();
+        network.scale_weights(gain).unwrap();
+        let spikes = config.encoding().batch(&data.train, &indices, Show::Evaluation);
+        network.forward(spikes, None).unwrap().activity()[4]
+    };
+    assert_eq!(activity(1.0), 0.0);
+    assert!(activity(3.0) > 0.01, "{}", activity(3.0));
 }

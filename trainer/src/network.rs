@@ -162,6 +162,14 @@ impl<R: Real> Network<R> {
         all
     }
 
+    /// Multiplies the weights of spiking layers by `gain`.
+    ///
+    /// # Errors
+    /// None but those of candle's copies.
+    pub fn scale_weights(&self, gain: f64) -> Result<()> {
+        self.layers().iter().try_for_each(|layer| layer.weight.set(&(layer.weight.as_tensor() * gain)?))
+    }
+
     /// Puts every parameter back within the bounds of its cell: beyond them there is no gradient to bring it back.
     ///
     /// # Errors

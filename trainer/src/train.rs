@@ -165,6 +165,7 @@ impl<'a> Run<'a> {
         ensure!(!resume || out.join("config.json").is_file(), "{} holds no run to resume", out.display());
         fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
         let network = Network::new(config.architecture(data.classes), config.seed)?;
+        network.scale_weights(config.init_gain)?;
         let adam = Adam::new(network.named());
         let mut run = Self { config, out, network, adam, progress: Progress::default(), metrics: Vec::new() };
         let last = out.join("last.safetensors");

@@ -51,6 +51,9 @@ pub struct Settings {
     /// What is made smallest [default: cross-entropy].
     #[arg(long)]
     loss: Option<Loss>,
+    /// Factor on the initial weights of spiking cells [default: 1].
+    #[arg(long, value_name = "GAIN")]
+    init_gain: Option<f64>,
     /// Share of a label's probability that is spread over all classes [default: 0].
     #[arg(long, value_name = "SHARE")]
     label_smoothing: Option<f64>,
@@ -164,6 +167,7 @@ impl Settings {
             config.train_samples = self.train_samples;
         }
         set(&mut config.loss, &self.loss);
+        set(&mut config.init_gain, &self.init_gain);
         set(&mut config.label_smoothing, &self.label_smoothing);
         set(&mut config.weight_decay, &self.weight_decay);
         config.bypass &= !self.no_bypass;

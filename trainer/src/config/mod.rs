@@ -1,13 +1,18 @@
 //! What defines a training run: everything in here and nothing else decides its result.
 
+mod parts;
+
+pub use parts::{ActivityGoal, Augmentation, Coding, Loss};
+
 use crate::augment::Augmenter;
 use crate::cell::{Cell, CellName};
 use crate::data::{Dataset, DatasetName, Samples};
-use crate::kernel::{Flow, Push, Real};
+use crate::kernel::Flow;
 use crate::layer::Training;
 use crate::network::Architecture;
 use crate::optimiser::Settings;
 use crate::readout::ReadoutConfig;
+use crate::recurrent;
 use crate::spike_train::Encoding;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
@@ -16,78 +21,6 @@ use spikelet_runtime::{MAX_LAYERS, MAX_WIDTH};
 use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
-
-/// How pixels become spikes (paper, section 4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Coding {
-    /// Each pixel spikes with a probability proportional to its value.
-    Rate,
-    /// Each pixel spikes at most once, the brighter the sooner: snnTorch's linear code.
-    Latency,
-    /// The same with the logarithmic times of an RC circuit: snnTorch's other code.
-    LatencyLog,
-    /// Recordings of an event camera, binned into timesteps.
-    Events,
-}
-
-/// What is made smallest, given the scores at the last timestep.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    /// Cross-entropy of the softmax (section 4.3).
-    #[default]
-    CrossEntropy,
-    /// Mean squared distance of the softmax from the label's one-hot vector.
-    MeanSquared,
-    /// Σ max(0, 1 + v_c - v_label) over the other classes c.
-    Margin,
-}
-
-/// The energy knob: how much spiking is wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ActivityGoal {
-    /// Added to the loss for each spiking timestep of a sample, over all neurons.
-    pub penalty: f64,
-    /// Activity (Eq. 2) that each layer is drawn to; none if absent.
-    pub target: Option<f64>,
-    /// How strongly: the loss grows by `strength` (activity - target)² / target² per layer.
-    pub strength: f64,
-}
-
-impl ActivityGoal {
-    /// What it adds to the gradient at a layer's spikes in a batch of `samples`, in which `spiking` of `slots` (samples ×
-    /// timesteps × neurons) spike. H(s) of Eq. 2 counts as rising with s at slope 1, so that it has a gradient: where
-    /// neurons spike too much it is given to those that spike, and where they spike too little to all.
-    pub fn push<R: Real>(&self, spiking: f64, samples: f64, slots: f64) -> Push<R> {
-        let mut on_spikes = self.penalty / samples;
-        let mut everywhere = 0.0;
-        if let Some(target) = self.target {
-            let slope = 2.0 * self.strength * (spiking / slots - target) / (target * target * slots);
-            if slope > 0.0 {
-                on_spikes += slope;
-            } else {
-                everywhere = slope;
-            }
-        }
-        Push { on_spikes: R::of(on_spikes), everywhere: R::of(everywhere) }
-    }
-}
-
-/// Random changes to training images, drawn anew in each epoch; 0 is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Augmentation {
-    /// Most pixels by which an image is shifted along each axis.
-    pub shift: f64,
-    /// Most degrees by which it is turned.
-    pub rotation: f64,
-    /// Most by which it grows or shrinks: 0.1 is 10 %.
-    pub scale: f64,
-    /// Standard deviation of an elastic distortion in pixels.
-    pub elastic: f64,
-}
 
 /// A training run. Written to `config.json`; `--config` reads the same. Defaults are the paper's (appendix A), but for
 /// the number of epochs.
@@ -122,6 +55,9 @@ pub struct Config {
     pub clip: f64,
     /// What is made smallest.
     pub loss: Loss,
+    /// Factor on the weights of Xavier's initialisation; above 1 it lets spikes reach deep layers from the first batch on.
+    /// Spiking cells only.
+    pub init_gain: f64,
     /// Share of a label's probability that is spread over all classes.
     pub label_smoothing: f64,
     /// Share of each weight that is lost per step, times the learning rate (AdamW).
@@ -161,6 +97,7 @@ impl Default for Config {
             learning_rate: 0.005,
             clip: 1.0,
             loss: Loss::CrossEntropy,
+            init_gain: 1.0,
             label_smoothing: 0.0,
             weight_decay: 0.0,
             activity: ActivityGoal::default(),
@@ -285,6 +222,11 @@ impl Config {
             "the constants of the readout must be finite numbers"
         );
         ensure!(positive(self.tau), "tau must be above 0");
+        ensure!(positive(self.init_gain), "--init-gain must be above 0");
+        ensure!(
+            self.init_gain == 1.0 || recurrent::Kind::of(&self.cell).is_none(),
+            "--init-gain is for cells that spike: leave it out, or choose --cell src or lif"
+        );
         ensure!(
             unit(self.label_smoothing) && self.label_smoothing < 1.0,
             "--label-smoothing must be at least 0 and below 1"
