@@ -10,6 +10,7 @@ use crate::config::ActivityGoal;
 use crate::kernel::product::Turned;
 use crate::kernel::synapses::{ByInput, Panels, weight_gradient};
 use crate::kernel::{Backward, Events, Flow, Pool, Push, Real, SpikeGradient, SpikingLayer};
+use crate::stage::{self, Stage};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
 use std::sync::{Arc, Mutex, OnceLock};
@@ -32,6 +33,8 @@ pub struct Edge<R> {
     pub tensor: Tensor,
     /// Where the taker leaves ∂L/∂s.
     pub slot: Arc<Slot<R>>,
+    /// The layer it comes from, counted from 0.
+    pub layer: usize,
 }
 
 /// Where the gradient of a layer's spikes waits for that layer's backward pass.
@@ -96,6 +99,7 @@ pub fn spiking_layer<R: Real>(
     if inputs != input.width {
         bail!("weights are {:?}, expected [{}, {neurons}]", weight.dims(), input.width);
     }
+    let index = input.edge.as_ref().map_or(0, |edge| edge.layer + 1);
     let slot = Arc::new(Slot(Mutex::new(None)));
     let output = Arc::new(OnceLock::new());
     let op = SpikingLayerOp {
@@ -108,6 +112,7 @@ pub fn spiking_layer<R: Real>(
         output: output.clone(),
         kept: OnceLock::new(),
         pool: pool.clone(),
+        index,
     };
     let edge = match &input.edge {
         Some(edge) => edge.tensor.clone(),
@@ -115,7 +120,7 @@ pub fn spiking_layer<R: Real>(
     };
     let tensor = edge.apply_op3(weight, parameters, op)?;
     let events = output.get().cloned().unwrap_or_default();
-    Ok(Spikes { events, width: neurons, edge: Some(Edge { tensor, slot }) })
+    Ok(Spikes { events, width: neurons, edge: Some(Edge { tensor, slot, layer: index }) })
 }
 
 /// One layer's place in the graph of one batch.
@@ -129,6 +134,8 @@ struct SpikingLayerOp<R: Real> {
     output: Arc<OnceLock<Arc<Vec<Events<R>>>>>,
     kept: OnceLock<Kept<R>>,
     pool: Arc<Pool<R>>,
+    /// The layer, counted from 0.
+    index: usize,
 }
 
 /// What a batch's forward pass keeps for the backward pass.
@@ -191,7 +198,12 @@ impl<R: Real> CustomOp3 for SpikingLayerOp<R> {
             let length = layer.kept() * block;
             let mut blocks = self.pool.take(length * self.input.len());
             let samples = self.input.par_iter().zip(blocks.par_chunks_mut(length));
-            let output = samples.map(|(events, kept)| layer.forward(&weights, events, kept)).collect();
+            let output = samples
+                .map(|(events, kept)| {
+                    let _timer = stage::time(Stage::Forward, self.index);
+                    layer.forward(&weights, events, kept)
+                })
+                .collect();
             let _ = self.kept.set(Kept { layer, blocks });
             output
         } else {
@@ -275,6 +287,7 @@ impl<R: Real> SpikingLayerOp<R> {
             let gradient = match (gradient, &turned) {
                 (BatchGradient::Above { g_i: above, .. }, Some((turned, width))) => {
                     g_s.resize(block, R::ZERO);
+                    let _timer = stage::time(Stage::Product, self.index);
                     turned.spike_gradient(&above[index * steps * width..][..steps * width], g_s);
                     SpikeGradient::Dense(g_s)
                 }
@@ -284,6 +297,7 @@ impl<R: Real> SpikingLayerOp<R> {
                 }
             };
             let given = Backward { flow: training.flow, kept: blocks, gradient, push };
+            let _timer = stage::time(Stage::Scan, self.index);
             kept.layer.backward(given, g_i, g_p);
         });
         Ok((g_i, g_p))
@@ -295,17 +309,26 @@ impl<R: Real> SpikingLayerOp<R> {
         let block = self.steps() * neurons;
         // Whole cache lines of either kind of number, and a block of weights that stays in a core's cache.
         let width = neurons.div_ceil(rayon::current_num_threads()).next_multiple_of(16).min(128);
-        let spikes: Vec<_> = self.input.par_iter().map(|events| ByInput::new(events, inputs)).collect();
+        let spikes: Vec<_> = self
+            .input
+            .par_iter()
+            .map(|events| {
+                let _timer = stage::time(Stage::WeightGradient, self.index);
+                ByInput::new(events, inputs)
+            })
+            .collect();
         let starts: Vec<usize> = (0..neurons).step_by(width).collect();
         let parts: Vec<Vec<R>> = starts
             .par_iter()
             .map(|&start| {
+                let _timer = stage::time(Stage::WeightGradient, self.index);
                 let columns = start..(start + width).min(neurons);
                 weight_gradient(inputs, neurons, columns, spikes.iter().zip(g_i.chunks_exact(block)))
             })
             .collect();
         let mut g_w = vec![R::ZERO; inputs * neurons];
         g_w.par_chunks_mut(neurons).enumerate().for_each(|(input, row)| {
+            let _timer = stage::time(Stage::WeightGradient, self.index);
             for (part, columns) in parts.iter().zip(row.chunks_mut(width)) {
                 let width = columns.len();
                 columns.copy_from_slice(&part[input * width..][..width]);

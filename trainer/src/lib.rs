@@ -5,6 +5,7 @@
 //! of the device.
 
 pub mod augment;
+pub mod bench;
 pub mod cell;
 pub mod checkpoint;
 pub mod cli;
@@ -29,5 +30,6 @@ pub mod report;
 pub mod reproduce;
 pub mod simulate;
 pub mod spike_train;
+pub mod stage;
 pub mod trace;
 pub mod train;

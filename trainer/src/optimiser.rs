@@ -3,6 +3,7 @@
 use crate::kernel::dispatch;
 use crate::layer::with_numbers;
 use crate::network::NamedParameter;
+use crate::stage::{self, Stage};
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp1, Layout, Result, Tensor, Var, bail};
 use pulp::NullaryFnOnce;
@@ -88,6 +89,7 @@ impl Adam {
     /// # Errors
     /// None but those of candle's copies; a parameter without gradient stays as it is.
     pub fn step(&mut self, gradients: &GradStore, settings: &Settings) -> Result<f64> {
+        let _timer = stage::time(Stage::Optimiser, 0);
         let &Settings { rate, clip, decay } = settings;
         let of = |parameter: &Parameter| gradients.get(parameter.value.as_tensor()).cloned();
         let gradients: Vec<Option<Tensor>> = self.parameters.iter().map(of).collect();
@@ -161,6 +163,7 @@ impl InplaceOp1 for InPlace<'_> {
         let value = value[start..end].par_chunks_mut(PIECE).zip(self.gradient.par_chunks(PIECE));
         let moments = mean.par_chunks_mut(PIECE).zip(square.par_chunks_mut(PIECE));
         value.zip(moments).for_each(|((value, gradient), (mean, square))| {
+            let _timer = stage::time(Stage::Optimiser, 0);
             dispatch(Piece { value, mean, square, gradient, step: self.step, decay: self.decay });
         });
         Ok(())

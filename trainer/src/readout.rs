@@ -5,6 +5,7 @@
 
 use crate::kernel::{Events, Real};
 use crate::layer::{BatchGradient, Slot, Spikes, with_numbers};
+use crate::stage::{self, Stage};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -82,12 +83,14 @@ impl<R: Real> CustomOp1 for ReadoutOp<R> {
     }
 
     fn cpu_fwd(&self, _edge: &CpuStorage, _: &Layout) -> Result<(CpuStorage, Shape)> {
+        let _timer = stage::time(Stage::Loss, 0);
         let decay = self.decay();
         let scores = self.events.iter().flat_map(|events| self.scores(events, &decay)).collect();
         Ok((R::to_cpu_storage_owned(scores), Shape::from((self.events.len(), self.classes))))
     }
 
     fn bwd(&self, edge: &Tensor, _result: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        let _timer = stage::time(Stage::Loss, 0);
         let group = self.neurons / self.classes;
         let (excite, inhibit) = (R::of(self.config.excite), R::of(self.config.inhibit));
         let neuron = with_numbers::<R, _>(&gradient.contiguous()?, |gradient| {

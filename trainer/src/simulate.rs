@@ -2,6 +2,7 @@
 
 use crate::data::Samples;
 use crate::spike_train::{Encoding, Show, SpikeTrain};
+use crate::stage::{self, Stage};
 use rayon::prelude::*;
 use serde::Serialize;
 use spikelet_export::ModelFile;
@@ -107,6 +108,7 @@ impl<'m, 'a> Simulator<'m, 'a> {
     }
 
     fn present(&mut self, train: &SpikeTrain) {
+        let _timer = stage::time(Stage::Forward, 0);
         let Self { network, total } = self;
         network.reset();
         total.input_spikes += train.inputs.len() as u64;

@@ -3,6 +3,7 @@
 use crate::augment::Augmenter;
 use crate::data::Samples;
 use crate::rate::Shown;
+use crate::stage::{self, Stage};
 use rayon::prelude::*;
 use spikelet_export::{Input, ModelFile};
 use spikelet_runtime::encode::{Encoder, evaluation_stream, training_stream};
@@ -86,6 +87,7 @@ impl Encoding {
     /// # Panics
     /// If there is no such sample, or samples are images and there is no encoder: `Config::check` refuses that.
     pub fn train(&self, samples: &Samples, index: usize, show: Show) -> SpikeTrain {
+        let _timer = stage::time(Stage::Encoding, 0);
         let mut train = SpikeTrain::silent(self.blank_before);
         train.offsets.reserve(self.sequence() - self.blank_before);
         match samples {

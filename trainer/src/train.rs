@@ -21,6 +21,7 @@ use crate::network::Network;
 use crate::optimiser::Adam;
 use crate::progress;
 use crate::spike_train::{Show, SpikeBatch};
+use crate::stage::{self, Stage};
 use anyhow::{Context, Result, bail, ensure};
 use candle_core::{D, Tensor};
 use indicatif::ProgressBar;
@@ -121,6 +122,46 @@ pub fn train(config: &Config, data: &Dataset, out: &Path, resume: bool) -> Resul
     run.finish(data, &forecast)
 }
 
+/// Trains batches as [`train`] does, but validates nothing and keeps nothing on the disk: what benchmarks time. The order of
+/// the samples begins anew when all have been shown, and `config.epochs` only says how the learning rate falls.
+#[derive(Debug)]
+pub struct Rehearsal<'a> {
+    run: Run<'a>,
+    data: &'a Dataset,
+    samples: Vec<usize>,
+}
+
+impl<'a> Rehearsal<'a> {
+    /// A network at the start of its training.
+    ///
+    /// # Errors
+    /// If the config does not fit the data.
+    pub fn new(config: &'a Config, data: &'a Dataset) -> Result<Self> {
+        config.check(data)?;
+        Ok(Self { run: Run::fresh(config, data, Path::new(""))?, data, samples: split(config, data).0 })
+    }
+
+    /// Trains so many batches, and waits for the last one.
+    ///
+    /// # Errors
+    /// If the training comes to no number, or Ctrl-C was pressed.
+    pub fn train(&mut self, batches: usize) -> Result<()> {
+        let (mut left, bar) = (batches * self.run.config.batch, ProgressBar::hidden());
+        while left > 0 {
+            let count = left.min(self.samples.len());
+            self.run.train_epoch(self.data, &self.samples[..count], &bar)?;
+            self.run.progress.epochs = (self.run.progress.epochs + 1).min(self.run.config.epochs - 1);
+            left -= count;
+        }
+        Ok(())
+    }
+
+    /// The network as it is now.
+    pub const fn network(&self) -> &Network<f32> {
+        &self.run.network
+    }
+}
+
 /// The config of the run in the folder `out`.
 ///
 /// # Errors
@@ -145,6 +186,7 @@ fn rng(seed: u64, purpose: u64) -> ChaCha8Rng {
     rng
 }
 
+#[derive(Debug)]
 struct Run<'a> {
     config: &'a Config,
     out: &'a Path,
@@ -155,6 +197,14 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
+    /// At the start.
+    fn fresh(config: &'a Config, data: &Dataset, out: &'a Path) -> Result<Self> {
+        let network = Network::new(config.architecture(data.classes), config.seed)?;
+        network.scale_weights(config.init_gain)?;
+        let adam = Adam::new(network.named());
+        Ok(Self { config, out, network, adam, progress: Progress::default(), metrics: Vec::new() })
+    }
+
     fn open(config: &'a Config, data: &Dataset, out: &'a Path, resume: bool) -> Result<Self> {
         let used = out.read_dir().is_ok_and(|mut entries| entries.next().is_some());
         ensure!(
@@ -164,10 +214,7 @@ impl<'a> Run<'a> {
         );
         ensure!(!resume || out.join("config.json").is_file(), "{} holds no run to resume", out.display());
         fs::create_dir_all(out).with_context(|| format!("cannot make the folder {}", out.display()))?;
-        let network = Network::new(config.architecture(data.classes), config.seed)?;
-        network.scale_weights(config.init_gain)?;
-        let adam = Adam::new(network.named());
-        let mut run = Self { config, out, network, adam, progress: Progress::default(), metrics: Vec::new() };
+        let mut run = Self::fresh(config, data, out)?;
         let last = out.join("last.safetensors");
         if resume && last.exists() {
             let checkpoint = checkpoint::load(&last)?;
@@ -255,6 +302,7 @@ impl<'a> Run<'a> {
             sums.norm += learnt.norm * size;
             sums.right += learnt.right as f64;
             seen += batch.len();
+            stage::batch_done(batch.len());
             bar.inc(batch.len() as u64);
             if index % 8 == 0 {
                 let share = |sum: f64| sum / seen as f64;
@@ -277,7 +325,10 @@ impl<'a> Run<'a> {
         let config = self.config;
         let output = self.network.forward(spikes, Some(config.training()))?;
         let targets = Tensor::new(labels, output.scores.device())?;
-        let loss = loss::loss(config.loss, &output.scores, &targets, config.label_smoothing)?;
+        let loss = {
+            let _timer = stage::time(Stage::Loss, 0);
+            loss::loss(config.loss, &output.scores, &targets, config.label_smoothing)?
+        };
         let norm = self.adam.step(&loss.backward()?, &config.step_settings(done))?;
         self.network.bound()?;
         let chosen: Vec<u32> = output.scores.argmax(D::Minus1)?.to_vec1()?;

@@ -1,5 +1,6 @@
 //! Command line: one module per command.
 
+mod bench;
 mod data;
 mod demo;
 mod eval;
@@ -17,6 +18,7 @@ pub(crate) mod show;
 mod trace;
 mod train;
 
+use crate::kernel::simd;
 use clap::{Parser, Subcommand};
 
 /// Train networks of Spiking Recurrent Cells and run them on microcontrollers.
@@ -54,6 +56,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Make a table or figure of the paper again.
     Reproduce(reproduce::ReproduceArgs),
+    /// Time training and evaluation on this machine.
+    Bench(bench::BenchArgs),
 }
 
 impl Cli {
@@ -62,6 +66,7 @@ impl Cli {
     /// # Errors
     /// One sentence that says what is wrong and what to do.
     pub fn run(self) -> anyhow::Result<()> {
+        simd::from_environment()?;
         match self.command {
             Command::Demo(args) => demo::run(args, self.json),
             Command::Data(args) => data::run(args, self.json),
@@ -74,6 +79,7 @@ impl Cli {
             Command::Trace(args) => trace::run(args, self.json),
             Command::Report(args) => report::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),
+            Command::Bench(args) => bench::run(args, self.json),
         }
     }
 }

@@ -32,6 +32,11 @@ pub struct ImagesArgs {
 }
 
 impl ImagesArgs {
+    /// Of a data set, if one is named, in a folder.
+    pub const fn new(dataset: Option<DatasetName>, folder: DataFolder) -> Self {
+        Self { dataset, folder }
+    }
+
     /// The data set for a model trained on the set called `trained_on`.
     pub fn load(&self, trained_on: &str) -> anyhow::Result<Dataset> {
         let name = match &self.dataset {

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 pub struct Settings {
     /// Data set: digits, mnist, fashion-mnist, nmnist, images:FOLDER or events:FOLDER [default: digits, the built-in one].
     #[arg(long, value_name = "SET")]
-    dataset: Option<DatasetName>,
+    pub dataset: Option<DatasetName>,
     /// How samples become spikes [default: rate, or events for recordings].
     #[arg(long)]
     coding: Option<Coding>,
@@ -131,6 +131,11 @@ impl Settings {
     /// True if nothing is named.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// True if nothing but the data set may be named.
+    pub fn is_but_data(&self) -> bool {
+        Self { dataset: None, ..self.clone() }.is_empty()
     }
 
     /// The config that they make.

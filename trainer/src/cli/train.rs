@@ -45,7 +45,7 @@ pub fn run(args: TrainArgs, json: bool) -> anyhow::Result<()> {
 }
 
 /// Runs `work` on so many threads.
-fn with_threads<T: Send>(
+pub fn with_threads<T: Send>(
     threads: Option<usize>,
     work: impl FnOnce() -> anyhow::Result<T> + Send,
 ) -> anyhow::Result<T> {

@@ -19,6 +19,7 @@ pub mod lif_layer;
 mod pool;
 pub mod product;
 mod real;
+pub mod simd;
 pub mod src_layer;
 pub mod synapses;
 
@@ -99,7 +100,7 @@ impl<R: Real> SpikingLayer<R> {
 /// Kernels are types, not closures: a large closure may not be inlined into the function that has the instructions, and
 /// would then be compiled for the plainest processor.
 pub(crate) fn dispatch<K: NullaryFnOnce>(kernel: K) -> K::Output {
-    pulp::Arch::new().dispatch(kernel)
+    simd::arch().dispatch(kernel)
 }
 
 struct ForwardPass<'a, R> {

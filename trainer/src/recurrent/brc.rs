@@ -34,7 +34,7 @@ pub(super) fn forward<R: Real>(
 ) {
     let Extent { batch, steps, neurons: n, .. } = extent;
     let kept_steps = kept.len() / (batch * 3 * n);
-    pulp::Arch::new().dispatch(
+    crate::kernel::simd::arch().dispatch(
         #[inline(always)]
         || {
             for (sample, h) in h.chunks_exact_mut(steps * n).enumerate() {
@@ -80,7 +80,7 @@ pub(super) fn backward<R: Real>(
 ) {
     let Extent { steps, neurons: n, .. } = extent;
     let rest = vec![R::ZERO; n];
-    pulp::Arch::new().dispatch(
+    crate::kernel::simd::arch().dispatch(
         #[inline(always)]
         || {
             for (sample, g_vectors) in g_vectors.chunks_exact_mut(2 * n).enumerate() {

@@ -42,7 +42,7 @@ pub(super) fn weight_gradient<R: Real>(events: &[Events<R>], g: &[R], row: usize
     let Extent { steps, inputs, neurons, .. } = extent;
     let columns = 3 * neurons;
     let sum = |&start: &usize| {
-        pulp::Arch::new().dispatch(
+        crate::kernel::simd::arch().dispatch(
             #[inline(always)]
             || {
                 let width = COLUMNS.min(columns - start);

@@ -54,7 +54,7 @@ pub(super) fn forward<R: Real>(
     for t in 0..steps {
         let product = Tensor::from_slice(&states, (batch, n), &Device::Cpu)?.matmul(weights)?;
         with_numbers(&product, |product: &[R]| {
-            pulp::Arch::new().dispatch(
+            crate::kernel::simd::arch().dispatch(
                 #[inline(always)]
                 || {
                     for (sample, state) in states.chunks_exact_mut(n).enumerate() {
@@ -105,7 +105,7 @@ pub(super) fn backward<R: Real>(
     let mut carried = vec![R::ZERO; batch * n];
     let mut recurrent = vec![R::ZERO; batch * 3 * n];
     for t in (0..steps).rev() {
-        pulp::Arch::new().dispatch(
+        crate::kernel::simd::arch().dispatch(
             #[inline(always)]
             || {
                 for (sample, carried) in carried.chunks_exact_mut(n).enumerate() {
