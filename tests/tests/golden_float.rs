@@ -4,13 +4,16 @@ use candle_core::{DType, Device, Tensor, safetensors};
 use spikelet::cell::{Cell, Gate, Learnable, LifCell, SrcCell};
 use spikelet::config::ActivityGoal;
 use spikelet::kernel::lif_layer::LifLayer;
+use spikelet::kernel::simd::{self, Simd};
 use spikelet::kernel::src_layer::SrcLayer;
 use spikelet::kernel::{Events, Flow, Real};
 use spikelet::layer::Training;
 use spikelet::network::{Architecture, Network, Parameters};
 use spikelet::readout::ReadoutConfig;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// Bound in f64: the oracle's own rounding is of this size.
 const EXACT: f64 = 1e-9;
@@ -191,21 +194,70 @@ fn check_network<R: Real>(bounds: &Bounds) {
     }
 }
 
+/// Runs a check with each set of instructions that this processor has, one after the other; the others of this process's
+/// tests then run with any of them, which must not matter to them.
+fn on_every_path(check: impl Fn(Simd)) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    for path in Simd::available() {
+        simd::force(Some(path)).unwrap();
+        assert_eq!(Simd::current(), path);
+        println!("instructions: {}", path.name());
+        check(path);
+    }
+    simd::force(None).unwrap();
+}
+
 #[test]
 fn a_network_in_f64() {
-    check_network::<f64>(&Bounds { values: EXACT, gradients: EXACT, through_time: EXACT });
+    on_every_path(|_| check_network::<f64>(&Bounds { values: EXACT, gradients: EXACT, through_time: EXACT }));
 }
 
 /// Bounds in f32, measured at about a third of them: 150 steps through three layers amplify rounding, and the way back
 /// in time amplifies it again.
 #[test]
 fn a_network_in_f32() {
-    check_network::<f32>(&Bounds { values: 2e-3, gradients: 2e-3, through_time: 1e-2 });
+    on_every_path(|_| {
+        check_network::<f32>(&Bounds { values: 2e-3, gradients: 2e-3, through_time: 1e-2 });
+    });
+}
+
+/// Not only near: scores and every gradient in f32 are the same bits with all instructions, whichever way gradients flow.
+#[test]
+fn every_path_gives_the_same_bits() {
+    let bits = |tensor: &Tensor| -> Vec<u32> {
+        let numbers: Vec<f32> = tensor.flatten_all().unwrap().to_vec1().unwrap();
+        numbers.into_iter().map(f32::to_bits).collect()
+    };
+    for (bypass, detach) in [(true, true), (false, true), (true, false), (false, false)] {
+        let first: RefCell<Option<Vec<Vec<u32>>>> = RefCell::new(None);
+        on_every_path(|path| {
+            let Case { network, events, inputs, labels, .. } = case::<f32>();
+            let output = network.forward_events(events, inputs, training(bypass, detach)).unwrap();
+            let loss = candle_nn::loss::cross_entropy(&output.scores, &labels).unwrap();
+            let gradients = loss.backward().unwrap();
+            let gradients = network.named().into_iter().map(|parameter| {
+                let gradient = gradients.get(parameter.value.as_tensor()).unwrap();
+                bits(&gradient.contiguous().unwrap())
+            });
+            let found: Vec<Vec<u32>> = std::iter::once(bits(&output.scores)).chain(gradients).collect();
+            let mut first = first.borrow_mut();
+            let scalar = first.get_or_insert_with(|| found.clone());
+            for (part, (found, scalar)) in found.iter().zip(scalar.iter()).enumerate() {
+                let other = found.iter().zip(scalar).position(|(a, b)| a != b);
+                assert_eq!(other, None, "part {part} of {bypass}, {detach} with {}", path.name());
+            }
+        });
+    }
 }
 
 /// The LIF baseline: potentials, spikes, scores, loss, and the gradients of weights, leak and threshold.
 #[test]
 fn a_lif_network() {
+    on_every_path(|_| check_lif_network());
+}
+
+fn check_lif_network() {
     let golden = golden("lif_network.safetensors");
     let (_, batch, inputs) = golden["s_in"].dims3().unwrap();
     let cell = Cell::Lif(LifCell::default());

@@ -1,7 +1,9 @@
 //! Training repeats: the same bits whatever the number of threads, and after an interruption.
 
+use spikelet::cell::CellName;
 use spikelet::config::{Coding, Config};
 use spikelet::data::{self, Dataset, DatasetName};
+use spikelet::kernel::simd::{self, Simd};
 use spikelet::train::{EpochMetrics, train};
 use spikelet_tests::spikelet;
 use std::fs;
@@ -48,6 +50,27 @@ fn any_number_of_threads_gives_the_same_bits() {
     let alone = run(1);
     for threads in [2, 3, 7] {
         assert!(run(threads) == alone, "{threads} threads train to other bits than one");
+    }
+}
+
+/// So do all of the processor's instructions, for a whole training: encoding, both passes, Adam.
+#[test]
+fn any_instructions_give_the_same_bits() {
+    let (data, folder) = (digits(), tempfile::tempdir().unwrap());
+    for cell in [CellName::Src, CellName::Lif] {
+        let mut config = Config { train_samples: Some(300), epochs: 2, ..config() };
+        config.set_cell(cell);
+        let run = |path: Simd| {
+            let out = tempfile::tempdir_in(&folder).unwrap().path().join("run");
+            simd::force(Some(path)).unwrap();
+            train(&config, &data, &out, false).unwrap();
+            simd::force(None).unwrap();
+            outcome(&out)
+        };
+        let scalar = run(Simd::Scalar);
+        for path in Simd::available() {
+            assert!(run(path) == scalar, "{cell:?} trains to other bits with {}", path.name());
+        }
     }
 }
 
