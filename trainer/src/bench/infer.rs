@@ -25,9 +25,14 @@ const REPEATS: usize = 7;
 /// If the config does not fit the data, or no device runs its cells.
 pub fn trained_shortly(config: &Config, data: &Dataset) -> Result<AlignedBytes> {
     let mut rehearsal = Rehearsal::new(config, data)?;
+    let quantised = |rehearsal: &Rehearsal<'_>| {
+        let trained = Trained { config: config.clone(), network: rehearsal.network().clone() };
+        deploy::quantise_network(&trained)
+    };
+    // What no device runs is refused before the training.
+    quantised(&rehearsal)?;
     rehearsal.train(TRAINED)?;
-    let trained = Trained { config: config.clone(), network: rehearsal.network().clone() };
-    deploy::quantise_network(&trained)?.model(config, &data.test, Measured::default())
+    quantised(&rehearsal)?.model(config, &data.test, Measured::default())
 }
 
 /// Shows `samples` to a model, again and again for about so many seconds (at least once), on the threads of the pool
