@@ -31,5 +31,7 @@ pub mod reproduce;
 pub mod simulate;
 pub mod spike_train;
 pub mod stage;
+pub mod sweep;
 pub mod trace;
 pub mod train;
+pub mod workers;

@@ -15,6 +15,7 @@ mod run;
 mod sample;
 mod settings;
 pub(crate) mod show;
+mod sweep;
 mod trace;
 mod train;
 
@@ -56,6 +57,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Make a table or figure of the paper again.
     Reproduce(reproduce::ReproduceArgs),
+    /// Train with many settings and seeds, by one process or many.
+    Sweep(Box<sweep::SweepArgs>),
     /// Time training and evaluation on this machine.
     Bench(bench::BenchArgs),
 }
@@ -79,6 +82,7 @@ impl Cli {
             Command::Trace(args) => trace::run(args, self.json),
             Command::Report(args) => report::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),
+            Command::Sweep(args) => sweep::run(*args, self.json),
             Command::Bench(args) => bench::run(args, self.json),
         }
     }

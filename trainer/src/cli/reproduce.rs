@@ -7,6 +7,7 @@ use crate::reproduce::runs::Plan;
 use crate::reproduce::table::Table;
 use crate::reproduce::{self, neuron::Finding};
 use crate::train;
+use crate::workers::Manner;
 use anyhow::bail;
 use std::path::PathBuf;
 
@@ -40,6 +41,8 @@ pub struct ReproduceArgs {
     #[arg(long, conflicts_with = "list")]
     partial: bool,
     #[command(flatten)]
+    manner: Manner,
+    #[command(flatten)]
     folder: DataFolder,
 }
 
@@ -71,7 +74,7 @@ pub fn run(args: ReproduceArgs, json: bool) -> anyhow::Result<()> {
         reproduce::partial(args.item, &plan)?
     } else {
         train::stop_on_ctrl_c();
-        reproduce::networks(args.item, &plan, |sentence| eprintln!("{sentence}"))?
+        reproduce::networks(args.item, &plan, args.manner, |sentence| eprintln!("{sentence}"))?
     };
     let failed = table.failures.len();
     if !json || failed == 0 {

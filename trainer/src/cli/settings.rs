@@ -4,6 +4,7 @@ use crate::cell::{Cell, CellName, Gate, Learnable, SpikeKind};
 use crate::config::{Coding, Config, Loss, parse_layers};
 use crate::data::{Dataset, DatasetName};
 use anyhow::{Context, bail};
+use clap::{Args, FromArgMatches};
 use std::path::PathBuf;
 
 /// Settings; what is not named keeps the default of the paper.
@@ -131,6 +132,35 @@ impl Settings {
     /// True if nothing is named.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
+    }
+
+    /// These settings with some others, named as options without dashes and with their values as on the command line;
+    /// `true` sets an option without a value, `false` leaves it as it is.
+    pub fn with(&self, others: &[(String, String)]) -> anyhow::Result<Self> {
+        let mut settings = self.clone();
+        for (name, value) in others {
+            let options = match value.as_str() {
+                "true" => vec![format!("--{name}")],
+                "false" => Vec::new(),
+                value => vec![format!("--{name}={value}")],
+            };
+            let command = Self::augment_args(clap::Command::new("settings").no_binary_name(true));
+            if !command.get_arguments().any(|argument| argument.get_long() == Some(name)) {
+                bail!("{name} is no setting: `spikelet train --help` lists them");
+            }
+            let mut matches = command.try_get_matches_from(options).map_err(|error| {
+                // The first line says all: what follows is about usage.
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                anyhow::anyhow!("{name}={value}: {}", first.trim_start_matches("error: "))
+            })?;
+            let before = settings.clone();
+            settings.update_from_arg_matches_mut(&mut matches)?;
+            // An update takes what is not named for false.
+            settings.no_bypass |= before.no_bypass;
+            settings.no_detach |= before.no_detach;
+        }
+        Ok(settings)
     }
 
     /// True if nothing but the data set may be named.

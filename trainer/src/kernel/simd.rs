@@ -143,9 +143,7 @@ pub(crate) fn arch() -> pulp::Arch {
     let forced = Simd::of(FORCED.load(Ordering::Relaxed)).and_then(Simd::arch);
     forced.unwrap_or_else(|| {
         // A variable that names nothing is refused where the command begins.
-        *CHOSEN.get_or_init(|| {
-            from_environment().ok().flatten().and_then(Simd::arch).unwrap_or_else(pulp::Arch::new)
-        })
+        *CHOSEN.get_or_init(|| from_environment().ok().flatten().and_then(Simd::arch).unwrap_or_default())
     })
 }
 

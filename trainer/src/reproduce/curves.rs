@@ -2,10 +2,11 @@
 //! accuracies beside the paper's.
 
 use super::plan::{Item, Job, TABLE_1_COLUMNS};
-use super::runs::{Finished, Plan};
+use super::runs::Plan;
 use super::table::{Spread, Table};
 use crate::plot::{Bars, Compared, Figure, Line, Lines, Panel};
 use crate::train::EpochMetrics;
+use crate::workers::run::Finished;
 use anyhow::Result;
 
 type Measure = fn(&EpochMetrics) -> f64;

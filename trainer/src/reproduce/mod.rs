@@ -1,12 +1,11 @@
-//! The paper's tables and figures, made again: which networks ([`plan`]), their training ([`runs`]), and what came of
-//! it ([`table`]); figures 1 and 6 are of one [`mod@neuron`].
+//! The paper's tables and figures, made again: which networks ([`plan`]), their [`runs`], trained by [`workers`], and what
+//! came of it ([`table`]); figures 1 and 6 are of one [`mod@neuron`].
 //!
 //! ```text
 //! OUT/runs/NETWORK/eEPOCHS-TSTEPS-SAMPLES/seedS/   one run, as `train` writes it; shared by all items
 //! OUT/ITEM/SCHEDULE/RESULT.md, result.json, result.csv, figure.svg, figure.png, figure.csv
 //! ```
 
-pub mod claim;
 mod curves;
 mod findings;
 mod markdown;
@@ -17,17 +16,14 @@ pub mod table;
 
 use crate::checkpoint::write_atomically;
 use crate::plot::Figure;
+use crate::workers::{self, Manner};
 use anyhow::{Context, Result, bail};
 use neuron::Finding;
 use plan::{Item, Job};
-use runs::{Plan, Runs, Trained};
+use runs::Plan;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 use table::Table;
-
-/// How long to wait before looking again at runs that other processes train.
-const WAIT: Duration = Duration::from_secs(1);
 
 /// A figure of one neuron: its findings and its numbers, in `OUT/ITEM`.
 ///
@@ -65,61 +61,18 @@ pub fn folder(item: Item, plan: &Plan<'_>) -> PathBuf {
 ///
 /// # Errors
 /// If nothing is chosen, a file cannot be written, or Ctrl-C was pressed. A run that fails is named in the table.
-pub fn networks(item: Item, plan: &Plan<'_>, mut report: impl FnMut(&str)) -> Result<Table> {
+pub fn networks(item: Item, plan: &Plan<'_>, manner: Manner, report: impl FnMut(&str)) -> Result<Table> {
     let jobs = item.jobs();
     let chosen = plan.chosen(&jobs)?;
     // Seed after seed, so that there is something of everything early.
-    let mut left: Vec<(u64, &Job)> =
-        (0..plan.seeds).flat_map(|seed| chosen.iter().map(move |job| (seed, *job))).collect();
-    let all = left.len();
-    let mut runs = Runs::new(plan);
-    let mut failures = Vec::new();
-    let (mut table, mut waiting) = (write(item, &jobs, plan, &failures)?, false);
-    while !left.is_empty() {
-        let mut elsewhere = Vec::new();
-        for &(seed, job) in &left {
-            let name = format!("{}, seed {seed}", job.name);
-            match runs.train(job, seed, || report(&format!("{name} ({all} runs in all)"))) {
-                Ok(Trained::Before) => continue,
-                Ok(Trained::Now(result)) => {
-                    report(&format!(
-                        "{name}: trained, {:.2} % of the test samples",
-                        100.0 * result.test.accuracy
-                    ));
-                }
-                Ok(Trained::Elsewhere) => {
-                    elsewhere.push((seed, job));
-                    continue;
-                }
-                Err(error) if crate::train::is_stopped() => {
-                    return Err(error.context("the same command goes on from here"));
-                }
-                Err(error) => {
-                    let sentence = format!("{name}: {error:#}");
-                    report(&sentence);
-                    failures.push(sentence);
-                }
-            }
-            waiting = false;
-            table = write(item, &jobs, plan, &failures)?;
-        }
-        left = elsewhere;
-        if !left.is_empty() {
-            if !waiting {
-                report(&format!("waiting for {} runs that other processes train", left.len()));
-                waiting = true;
-            }
-            if crate::train::is_stopped() {
-                bail!("stopped while other processes train: the same command goes on from here");
-            }
-            std::thread::sleep(WAIT);
-        }
-    }
-    // Others may have written an older table since.
-    if table.rows.iter().any(|row| !row.missing.is_empty()) || waiting {
-        table = write(item, &jobs, plan, &failures)?;
-    }
-    Ok(table)
+    let tasks: Vec<_> =
+        (0..plan.seeds).flat_map(|seed| chosen.iter().map(move |job| plan.task(job, seed))).collect();
+    let mut table = None;
+    workers::work(&tasks, plan.data, manner, report, |failures| {
+        table = Some(write(item, &jobs, plan, failures)?);
+        Ok(())
+    })?;
+    table.context("a table is written before the first run")
 }
 
 /// Writes an item's results from the runs that are there, and trains none.

@@ -1,12 +1,9 @@
-//! The runs of an item: where they are, which are done, and the training of the others.
+//! The runs of an item: where they are, and which are done.
 
-use super::claim::Claim;
 use super::plan::Job;
 use crate::config::Config;
-use crate::data::{self, Dataset};
-use crate::train::{self, EpochMetrics, RunResult};
-use anyhow::{Context, Result, ensure};
-use std::fs;
+use crate::workers::run::{Finished, State, Task, state};
+use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 
 /// What is trained: the paper's networks, shorter or on fewer samples where a setting says so.
@@ -106,16 +103,13 @@ impl Plan<'_> {
     /// # Errors
     /// If its files are damaged.
     pub fn state(&self, job: &Job, seed: u64) -> Result<State> {
-        let (folder, config) = (self.folder(job, seed), self.config(job, seed));
-        if !is_finished(&folder, &config) {
-            let metrics = fs::read_to_string(folder.join("metrics.jsonl")).unwrap_or_default();
-            return Ok(State::Missing { epochs: metrics.lines().count() });
-        }
-        let path = folder.join("result.json");
-        let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let result = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
-        let metrics = train::read_metrics(&folder, config.epochs)?;
-        Ok(State::Finished(Box::new(Finished { result, metrics })))
+        state(&self.folder(job, seed), &self.config(job, seed))
+    }
+
+    /// A run as workers take it.
+    pub fn task(&self, job: &Job, seed: u64) -> Task {
+        let name = format!("{}, seed {seed}", job.name);
+        Task { name, folder: self.folder(job, seed), config: self.config(job, seed) }
     }
 
     /// The finished runs of a job with these settings, seed after seed.
@@ -129,89 +123,6 @@ impl Plan<'_> {
             Err(error) => Some(Err(error)),
         });
         runs.collect()
-    }
-}
-
-/// A finished run.
-#[derive(Clone, Debug)]
-pub struct Finished {
-    /// Its result.
-    pub result: RunResult,
-    /// Its epochs.
-    pub metrics: Vec<EpochMetrics>,
-}
-
-/// How a run stands.
-#[derive(Clone, Debug)]
-pub enum State {
-    /// It is done.
-    Finished(Box<Finished>),
-    /// It is not.
-    Missing {
-        /// Epochs done.
-        epochs: usize,
-    },
-}
-
-fn is_finished(folder: &Path, config: &Config) -> bool {
-    folder.join("result.json").is_file() && train::read_config(folder).is_ok_and(|found| found == *config)
-}
-
-/// How a run came to be what it is.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Trained {
-    /// It was finished already.
-    Before,
-    /// It was trained, or gone on with.
-    Now(RunResult),
-    /// Another process is at it.
-    Elsewhere,
-}
-
-/// Trains runs, and keeps the data set of the last one.
-#[derive(Debug)]
-pub struct Runs<'a> {
-    plan: &'a Plan<'a>,
-    data: Option<Dataset>,
-}
-
-impl<'a> Runs<'a> {
-    /// Nothing loaded yet.
-    pub const fn new(plan: &'a Plan<'a>) -> Self {
-        Self { plan, data: None }
-    }
-
-    /// Trains a job with a seed, unless that is done; calls `begins` before it does.
-    ///
-    /// # Errors
-    /// One sentence: the data are not there, the folder holds a run with other settings, or the training fails.
-    pub fn train(&mut self, job: &Job, seed: u64, begins: impl FnOnce()) -> Result<Trained> {
-        let (folder, config) = (self.plan.folder(job, seed), self.plan.config(job, seed));
-        if is_finished(&folder, &config) {
-            return Ok(Trained::Before);
-        }
-        let Some(_claim) = Claim::take(&folder)? else { return Ok(Trained::Elsewhere) };
-        // Another process may have finished it just before it let go of the claim.
-        if is_finished(&folder, &config) {
-            return Ok(Trained::Before);
-        }
-        let resume = folder.join("config.json").is_file();
-        ensure!(
-            !resume || train::read_config(&folder)? == config,
-            "{} holds a run with other settings: move it away, or choose another folder with --out",
-            folder.display()
-        );
-        if self.data.as_ref().is_none_or(|data| data.name != config.dataset) {
-            // Only one in memory.
-            self.data = None;
-        }
-        let data = match self.data.take() {
-            Some(data) => data,
-            None => data::load(config.dataset.clone(), self.plan.data)?,
-        };
-        let data = self.data.insert(data);
-        begins();
-        Ok(Trained::Now(train::train(&config, data, &folder, resume)?))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::neuron::Finding;
 use super::plan::{Item, Job};
-use super::runs::{Finished, Plan, State};
+use super::runs::Plan;
+use crate::workers::run::{Finished, State};
 use anyhow::{Result, anyhow};
 use serde::Serialize;
 use std::fmt;
@@ -183,12 +184,6 @@ fn row(job: &Job, plan: &Plan<'_>) -> Result<Row> {
             State::Missing { epochs } => missing.push(Missing { seed, epochs }),
         }
     }
-    let neurons = &config.layers[1..];
-    let activity = |run: &Finished| {
-        let sum: f64 =
-            run.result.test.activity.iter().zip(neurons).map(|(share, &count)| share * count as f64).sum();
-        100.0 * sum / neurons.iter().sum::<usize>() as f64
-    };
     let of = |value: &dyn Fn(&Finished) -> f64| Spread::of(&runs.iter().map(value).collect::<Vec<_>>());
     let seconds: Vec<f64> = runs.iter().flat_map(|run| &run.metrics).map(|epoch| epoch.seconds).collect();
     Ok(Row {
@@ -201,7 +196,7 @@ fn row(job: &Job, plan: &Plan<'_>) -> Result<Row> {
         subset: runs.iter().find_map(|run| run.result.subset.clone()),
         accuracy: of(&|run| 100.0 * run.result.test.accuracy),
         paper: job.paper,
-        activity: of(&activity),
+        activity: of(&|run| run.activity(&config.layers)),
         cross_entropy: of(&|run| run.result.test.cross_entropy),
         seconds_per_epoch: Spread::of(&seconds),
     })
