@@ -183,7 +183,10 @@ fn what_is_wrong_has_a_sentence() {
     refuses(&["train", "--seconds", "0", "--out", &out], &["--seconds must be above 0"]);
     refuses(&["train", "--layers", "100-10", "--out", &out], &["--layers must begin with 784"]);
     refuses(&["infer", "--cell", "gru", "--out", &out], &["do not spike"]);
-    refuses(&["infer", "--samples", "0", "--layers", "784-20", "--steps", "10"], &["--samples must be 1 to"]);
+    refuses(
+        &["infer", "--samples", "0", "--layers", "784-20", "--steps", "10"],
+        &["--samples must be at least 1"],
+    );
     refuses(&["infer", &at("no.spk")], &["cannot read the model"]);
     refuses(&["infer", &at("no.spk"), "--steps", "3"], &["leave out all settings but --dataset"]);
     refuses(&["train", "--threads", "0"], &["--threads must be at least 1"]);

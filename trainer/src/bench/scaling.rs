@@ -169,12 +169,8 @@ impl Scaling {
     pub fn figure(&self) -> Figure {
         let panel = |curve: &Curve, title: &str, y: &str, of: fn(&Point) -> f64| {
             let points = curve.points.iter().map(|point| (point.value as f64, of(point))).collect();
-            // From 0 on: a curve that is flat shall look flat.
-            let zero = Line {
-                name: String::new(),
-                points: vec![(curve.points[0].value as f64, 0.0)],
-                spread: Vec::new(),
-            };
+            // A curve that is flat shall look flat: the axis begins at 0, though nothing is drawn there.
+            let zero = Line { points: vec![(f64::NAN, 0.0)], ..Line::default() };
             let line = Line { name: String::new(), points, spread: Vec::new() };
             Panel::Lines(Lines {
                 title: title.to_owned(),

@@ -133,6 +133,7 @@ fn infer(args: &InferArgs, json: bool) -> anyhow::Result<()> {
     check_seconds(args.seconds)?;
     let earlier = earlier(args.compare.as_deref(), Kind::Infer)?;
     simd::force(args.common.simd)?;
+    ensure!(args.samples != Some(0), "--samples must be at least 1");
     let (bytes, data, origin) = match &args.model {
         Some(path) => {
             if !args.settings.is_but_data() {

@@ -21,7 +21,7 @@ pub fn lines(panel: &Lines, area: &Area<'_>) -> Result<()> {
     });
     let across = range(points().map(|point| point.0));
     // Epochs have no fractions: no more ticks than whole numbers.
-    let whole = points().all(|point| point.0.fract() == 0.0);
+    let whole = points().filter(|point| point.0.is_finite()).all(|point| point.0.fract() == 0.0);
     let ticks = if whole { (across.end - across.start) as usize + 1 } else { TICKS };
     let tick = |value: &f64| {
         let between = whole && (value - value.round()).abs() > 1e-6;
