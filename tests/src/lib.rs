@@ -4,6 +4,7 @@ use spikelet::config::Config;
 use spikelet::data::{self, Dataset, DatasetName};
 use spikelet::deploy::{self, Measured};
 use spikelet::device::{self, Board, Client, Firmware, FirmwareOptions, Qemu};
+use spikelet::kernel::simd::{self, Simd};
 use spikelet::train;
 use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, quantise};
 use spikelet_export::{AlignedBytes, EncoderHeader, Header, Outline, Provenance, ReadoutHeader, write_model};
@@ -12,7 +13,7 @@ use spikelet_runtime::formats::{Loss, Score};
 use spikelet_runtime::{GatedBy, SpikeKind};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// The cells of a random model.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -137,6 +138,23 @@ pub fn random_model_of(
 /// The paper's rate code.
 pub fn rate() -> EncoderHeader {
     EncoderHeader::Rate { gain: Gain::from_num(0.25).to_bits(), seed: 5 }
+}
+
+/// Runs a check with each set of instructions that this processor has, one after the other; the others of this process's
+/// tests then run with any of them, which must not matter to them.
+///
+/// # Panics
+/// As the check does.
+pub fn on_every_path(mut check: impl FnMut(Simd)) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    for path in Simd::available() {
+        simd::force(Some(path)).unwrap();
+        assert_eq!(Simd::current(), path);
+        println!("instructions: {}", path.name());
+        check(path);
+    }
+    simd::force(None).unwrap();
 }
 
 /// The folder with the real data sets, if `SPIKELET_DATA` names one that holds MNIST.

@@ -4,16 +4,15 @@ use candle_core::{DType, Device, Tensor, safetensors};
 use spikelet::cell::{Cell, Gate, Learnable, LifCell, SrcCell};
 use spikelet::config::ActivityGoal;
 use spikelet::kernel::lif_layer::LifLayer;
-use spikelet::kernel::simd::{self, Simd};
 use spikelet::kernel::src_layer::SrcLayer;
 use spikelet::kernel::{Events, Flow, Real};
 use spikelet::layer::Training;
 use spikelet::network::{Architecture, Network, Parameters};
 use spikelet::readout::ReadoutConfig;
+use spikelet_tests::on_every_path;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// Bound in f64: the oracle's own rounding is of this size.
 const EXACT: f64 = 1e-9;
@@ -192,20 +191,6 @@ fn check_network<R: Real>(bounds: &Bounds) {
             }
         }
     }
-}
-
-/// Runs a check with each set of instructions that this processor has, one after the other; the others of this process's
-/// tests then run with any of them, which must not matter to them.
-fn on_every_path(check: impl Fn(Simd)) {
-    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-    for path in Simd::available() {
-        simd::force(Some(path)).unwrap();
-        assert_eq!(Simd::current(), path);
-        println!("instructions: {}", path.name());
-        check(path);
-    }
-    simd::force(None).unwrap();
 }
 
 #[test]
