@@ -9,8 +9,8 @@
 //! | a sample's states and gradients | `[timesteps, neurons]` |
 //!
 //! Loops run under [`pulp`]'s run-time dispatch: they are compiled for each instruction set and the best one is
-//! chosen at run time. Fused multiply-adds are written out and sums keep their order, so every instruction set gives the
-//! same bits.
+//! chosen at run time, unless [`simd`] names another one. Fused multiply-adds are written out and sums keep their order, so
+//! every instruction set gives the same bits.
 
 mod events;
 mod gradient;
