@@ -109,7 +109,7 @@ pub fn write<T: Serialize>(path: &Path, measured: &T) -> Result<()> {
     write_atomically(path, serde_json::to_string_pretty(measured)?.as_bytes())
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 /// One sentence if the file is not there or holds something else.

@@ -8,7 +8,7 @@ use crate::data::Dataset;
 use crate::forecast;
 use crate::network::Network;
 use crate::spike_train::Show;
-use crate::stage::{Seen, Watch};
+use crate::stage::{Seen, Stage, Watch};
 use crate::train::Rehearsal;
 use anyhow::Result;
 use std::time::{Duration, Instant};
@@ -111,6 +111,9 @@ pub fn train(config: &Config, data: &Dataset, seconds: f64) -> Result<Bench> {
 fn stages(config: &Config, machine: &Machine, seen: &Seen, load: &Load) -> Vec<StageFigure> {
     let all = seen.wall.as_secs_f64() * machine.threads as f64;
     let batches = seen.batches.len() as f64;
+    let samples: usize = seen.batches.iter().map(|(samples, _)| samples).sum();
+    // The last batch of an epoch may be smaller than the others.
+    let whole = samples as f64 / load.batch;
     let mut rows = Vec::new();
     let mut known = 0.0;
     for (stage, layer) in load.stages() {
@@ -121,8 +124,9 @@ fn stages(config: &Config, machine: &Machine, seen: &Seen, load: &Load) -> Vec<S
         }
         let (seconds, Work { operations, bytes }) = (spent.as_secs_f64(), load.of(stage, layer));
         known += seconds;
+        let times = if stage == Stage::Optimiser { batches } else { whole };
         let rate = |count: f64, most: f64| {
-            let rate = count * batches / (seconds / machine.threads as f64) / 1e9;
+            let rate = count * times / (seconds / machine.threads as f64) / 1e9;
             (count > 0.0).then_some([rate, rate / most])
         };
         rows.push(StageFigure {
