@@ -278,7 +278,7 @@ impl<'a> Run<'a> {
         let output = self.network.forward(spikes, Some(config.training()))?;
         let targets = Tensor::new(labels, output.scores.device())?;
         let loss = loss::loss(config.loss, &output.scores, &targets, config.label_smoothing)?;
-        let norm = self.adam.step(&loss.backward()?, &config.step_settings(done))?;
+        let norm = self.adam.step(&output.backward(&loss)?, &config.step_settings(done))?;
         self.network.bound()?;
         let chosen: Vec<u32> = output.scores.argmax(D::Minus1)?.to_vec1()?;
         Ok(Learnt {
