@@ -146,7 +146,7 @@ fn check_network<R: Real>(bounds: &Bounds) {
         for (detach, time) in [(true, "detach"), (false, "full")] {
             let output = network.forward_events(events.clone(), inputs, training(bypass, detach)).unwrap();
             let loss = candle_nn::loss::cross_entropy(&output.scores, &labels).unwrap();
-            let gradients = loss.backward().unwrap();
+            let gradients = output.backward(&loss).unwrap();
             let tag = format!("{relu}.{time}");
             let bound = bounds.values;
             let of_gradients = if detach { bounds.gradients } else { bounds.through_time };
@@ -220,7 +220,7 @@ fn every_path_gives_the_same_bits() {
             let Case { network, events, inputs, labels, .. } = case::<f32>();
             let output = network.forward_events(events, inputs, training(bypass, detach)).unwrap();
             let loss = candle_nn::loss::cross_entropy(&output.scores, &labels).unwrap();
-            let gradients = loss.backward().unwrap();
+            let gradients = output.backward(&loss).unwrap();
             let gradients = network.named().into_iter().map(|parameter| {
                 let gradient = gradients.get(parameter.value.as_tensor()).unwrap();
                 bits(&gradient.contiguous().unwrap())
@@ -261,7 +261,7 @@ fn check_lif_network() {
     let output = network.forward_events(events.clone(), inputs, training(true, true)).unwrap();
     let labels = golden["y"].to_dtype(DType::U32).unwrap();
     let loss = candle_nn::loss::cross_entropy(&output.scores, &labels).unwrap();
-    let gradients = loss.backward().unwrap();
+    let gradients = output.backward(&loss).unwrap();
     assert_near("scores", &numbers(&output.scores), &numbers(&golden["logits"]), EXACT);
     assert_near("loss", &numbers(&loss), &numbers(&golden["loss"]), EXACT);
 
@@ -336,14 +336,17 @@ fn gradients_of_learnt_constants() {
         for layer in network.layers() {
             layer.weight.set(&(layer.weight.as_tensor() * 6.0).unwrap()).unwrap();
         }
-        let loss = |kept: Option<Training>| {
+        let run = |kept: Option<Training>| {
             let output = network.forward_events(events.clone(), inputs, kept).unwrap();
-            candle_nn::loss::cross_entropy(&output.scores, &labels).unwrap()
+            let loss = candle_nn::loss::cross_entropy(&output.scores, &labels).unwrap();
+            (output, loss)
         };
+        let loss = |kept: Option<Training>| run(kept).1;
         let output = network.forward_events(events.clone(), inputs, None).unwrap();
         assert!(detach || output.spiking.iter().all(|&count| count > 5.0), "{:?}", output.spiking);
         // Without the bypass the gradient is that of the function itself.
-        let gradients = loss(training(false, detach)).backward().unwrap();
+        let (trained, trained_loss) = run(training(false, detach));
+        let gradients = trained.backward(&trained_loss).unwrap();
         for spikelet::network::NamedParameter { name, value, .. } in network.named() {
             let start = numbers(value.as_tensor());
             let gradient = numbers(gradients.get(value.as_tensor()).unwrap());

@@ -3,14 +3,16 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use spikelet::config::Config;
 use spikelet::data::{DatasetName, load};
+use spikelet::kernel::panel::{Panels, panels};
 use spikelet::kernel::product::Turned;
-use spikelet::kernel::synapses::{ByInput, Panels, weight_gradient};
+use spikelet::kernel::synapses::ByInput;
 use spikelet::kernel::{Backward, Events, Flow, Push, SpikeGradient, SpikingLayer};
 use spikelet::network::Network;
 use spikelet::spike_train::Show;
 use std::hint::black_box;
 
 const BATCH: usize = 64;
+const STEPS: usize = 200;
 
 /// A layer with what flows in and out of it, for each sample of a batch.
 struct Case {
@@ -20,36 +22,51 @@ struct Case {
     input: Vec<Events<f32>>,
     output: Vec<Events<f32>>,
     kept: Vec<Vec<f32>>,
+    /// ∂L/∂s.
+    gradient: SpikeGradient<'static, f32>,
+    /// ∂L/∂i of a sample for each panel.
     g_i: Vec<Vec<f32>>,
 }
 
 impl Case {
-    fn new(network: &Network<f32>, index: usize, input: Vec<Events<f32>>) -> Self {
+    fn new(
+        network: &Network<f32>,
+        index: usize,
+        input: Vec<Events<f32>>,
+        gradient: SpikeGradient<'static, f32>,
+    ) -> Self {
         let layer = network.kernel(index).expect("cells spike");
         let (inputs, neurons) = (network.architecture().widths[index], layer.neurons());
         let turned = network.weight(index).expect("there is such a layer");
         let weights: Vec<f32> =
             (0..inputs * neurons).map(|k| turned[k % neurons * inputs + k / neurons]).collect();
         let weights = Panels::new(&weights, neurons);
-        let mut case =
-            Self { layer, inputs, weights, input, output: Vec::new(), kept: Vec::new(), g_i: Vec::new() };
+        let (output, kept) = (Vec::new(), Vec::new());
+        let g_i = panels(neurons).map(|panel| vec![0.0; panel.len() * STEPS]).collect();
+        let mut case = Self { layer, inputs, weights, input, output, kept, gradient, g_i };
         for events in &case.input {
-            let mut kept = vec![0.0; case.layer.kept() * events.steps() * neurons];
+            let mut kept = vec![0.0; case.layer.kept() * STEPS * neurons];
             case.output.push(case.layer.forward(&case.weights, events, &mut kept));
             case.kept.push(kept);
         }
+        case.backward(0);
         case
     }
 
-    fn backward(&mut self, gradient: SpikeGradient<'_, f32>) {
+    /// Fills ∂L/∂i of a sample.
+    fn backward(&mut self, sample: usize) {
         let flow = Flow { bypass: true, detach: true };
-        let neurons = self.layer.neurons();
-        self.g_i.clear();
-        for kept in &self.kept {
-            let mut g_i = vec![0.0; kept.len() / self.layer.kept()];
-            let given = Backward { flow, kept, gradient, push: Push::default() };
-            self.layer.backward(given, &mut g_i, &mut vec![0.0; neurons]);
-            self.g_i.push(g_i);
+        for (panel, g_i) in panels(self.layer.neurons()).zip(&mut self.g_i) {
+            let gradient = match self.gradient {
+                SpikeGradient::Dense(all) => SpikeGradient::Dense(&all[..panel.len() * STEPS]),
+                SpikeGradient::Readout { neuron, decay } => {
+                    SpikeGradient::Readout { neuron: &neuron[panel.clone()], decay }
+                }
+            };
+            let mut g_p = vec![0.0; panel.len()];
+            let kept = &self.kept[sample];
+            let given = Backward { flow, panel, kept, gradient, push: Push::default() };
+            self.layer.backward(given, g_i, &mut g_p);
         }
     }
 }
@@ -68,15 +85,13 @@ fn stages(criterion: &mut Criterion) {
         let encode = |index| encoding.train(&data.train, index, Show::Training { epoch: 0 });
         bench.iter(|| (0..BATCH).for_each(|index| drop(black_box(encode(index)))));
     });
-    let mut first = Case::new(&network, 0, trains.into_iter().map(Events::binary).collect());
-    let mut second = Case::new(&network, 1, first.output.clone());
-    let decay: Vec<f32> = (0..200).map(|t| 0.99f32.powi(199 - t)).collect();
-    let neuron = vec![0.001; 100];
-    let readout = SpikeGradient::Readout { neuron: &neuron, decay: &decay };
-    second.backward(readout);
-    let g_s = vec![0.001; 200 * 512];
-    first.backward(SpikeGradient::Dense(&g_s));
-    for (name, case) in [("784-512", &first), ("512-100", &second)] {
+    let dense = vec![0.001; STEPS * 512].leak();
+    let decay: Vec<f32> = (0..STEPS as i32).map(|t| 0.99f32.powi(199 - t)).collect();
+    let readout = SpikeGradient::Readout { neuron: vec![0.001; 100].leak(), decay: decay.leak() };
+    let input = trains.into_iter().map(Events::binary).collect();
+    let mut first = Case::new(&network, 0, input, SpikeGradient::Dense(dense));
+    let mut second = Case::new(&network, 1, first.output.clone(), readout);
+    for (name, case) in [("784-512", &mut first), ("512-100", &mut second)] {
         let neurons = case.layer.neurons();
         let mut kept = vec![0.0; case.kept[0].len()];
         group.bench_function(format!("forward {name}"), |bench| {
@@ -86,34 +101,32 @@ fn stages(criterion: &mut Criterion) {
                 }
             });
         });
-        let mut g_i = vec![0.0; case.g_i[0].len()];
-        let mut g_p = vec![0.0; neurons];
-        let gradient = if neurons == 512 { SpikeGradient::Dense(&g_s) } else { readout };
-        let flow = Flow { bypass: true, detach: true };
         group.bench_function(format!("backward {name}"), |bench| {
-            bench.iter(|| {
-                for kept in &case.kept {
-                    let given = Backward { flow, kept, gradient, push: Push::default() };
-                    case.layer.backward(given, &mut g_i, &mut g_p);
-                }
-            });
+            bench.iter(|| (0..BATCH).for_each(|sample| case.backward(sample)));
         });
         group.bench_function(format!("weight gradient {name}"), |bench| {
             bench.iter(|| {
                 let spikes: Vec<_> =
                     case.input.iter().map(|events| ByInput::new(events, case.inputs)).collect();
-                for start in (0..neurons).step_by(128) {
-                    let columns = start..(start + 128).min(neurons);
-                    let samples = spikes.iter().zip(case.g_i.iter().map(Vec::as_slice));
-                    black_box(weight_gradient(case.inputs, neurons, columns, samples));
+                for (panel, g_i) in panels(neurons).zip(&case.g_i) {
+                    let mut g_w = vec![0.0; case.inputs * panel.len()];
+                    for spikes in &spikes {
+                        spikes.add_weight_gradient(panel.len(), g_i, &mut g_w);
+                    }
+                    black_box(g_w);
                 }
             });
         });
     }
-    let turned = Turned::new(&vec![0.01; 512 * 100], 100);
-    let mut g_s = vec![0.0; 200 * 512];
+    let turned: Vec<_> = panels(512).map(|panel| Turned::new(&vec![0.01; panel.len() * 100], 100)).collect();
+    let mut g_s = vec![0.0; STEPS * 64];
+    let g_i: Vec<&[f32]> = second.g_i.iter().map(Vec::as_slice).collect();
     group.bench_function("product 512-100", |bench| {
-        bench.iter(|| second.g_i.iter().for_each(|g_i| turned.spike_gradient(g_i, &mut g_s)));
+        bench.iter(|| {
+            for panel in &turned {
+                (0..BATCH).for_each(|_| panel.spike_gradient(&g_i, &mut g_s));
+            }
+        });
     });
     group.finish();
 }

@@ -3,17 +3,23 @@
 //! candle's backward pass adds each gradient to a block of zeros of the same shape. For blocks of batch × timesteps ×
 //! neurons that would cost more than the cells themselves, so such blocks stay out of the graph: spikes travel as sparse
 //! [`Events`], their gradients through a [`Slot`] beside it, and the edge between two layers is a tensor of a single
-//! number that only carries the order. Parameters and scores are ordinary tensors.
+//! number that only carries the order. The gradient of a layer's weights waits in a slot, too. Parameters and scores are
+//! ordinary tensors.
+//!
+//! Forward, a thread takes a sample through all neurons; backward, a panel of neurons through some samples: it owns their
+//! ∂L/∂W, and all that it works on stays in its cache.
 
 use crate::cell::Cell;
 use crate::config::ActivityGoal;
+use crate::kernel::panel::{Panels, panels};
 use crate::kernel::product::Turned;
-use crate::kernel::synapses::{ByInput, Panels, weight_gradient};
+use crate::kernel::synapses::ByInput;
 use crate::kernel::{Backward, Events, Flow, Pool, Push, Real, SpikeGradient, SpikingLayer};
 use crate::stage::{self, Stage};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
-use std::sync::{Arc, Mutex, OnceLock};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The spikes of a batch between two layers.
 #[derive(Debug)]
@@ -32,21 +38,23 @@ pub struct Edge<R> {
     /// One number, always 0; its only purpose is the order of the backward pass.
     pub tensor: Tensor,
     /// Where the taker leaves ∂L/∂s.
-    pub slot: Arc<Slot<R>>,
+    pub slot: Arc<Slot<BatchGradient<R>>>,
+    /// Where the layer leaves ∂L/∂W, `[inputs, neurons]`.
+    pub weight: Arc<Slot<Tensor>>,
     /// The layer it comes from, counted from 0.
     pub layer: usize,
 }
 
-/// Where the gradient of a layer's spikes waits for that layer's backward pass.
-#[derive(Debug, Default)]
-pub struct Slot<R>(Mutex<Option<BatchGradient<R>>>);
+/// Where a gradient waits for who needs it.
+#[derive(Debug)]
+pub struct Slot<G>(Mutex<Option<G>>);
 
 /// ∂L/∂s of a batch.
 #[derive(Debug)]
 pub enum BatchGradient<R> {
     /// From the layer above: ∂L/∂s = g_i Wᵀ, left to be multiplied out sample by sample where it is used.
     Above {
-        /// Its ∂L/∂i, `[batch, timesteps, neurons above]`.
+        /// Its ∂L/∂i, `[batch, timesteps, neurons]` for each of its panels.
         g_i: Vec<R>,
         /// Its weights, `[neurons, neurons above]`.
         weight: Tensor,
@@ -60,14 +68,21 @@ pub enum BatchGradient<R> {
     },
 }
 
-impl<R> Slot<R> {
+impl<G> Default for Slot<G> {
+    fn default() -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl<G> Slot<G> {
     /// Leaves a gradient.
-    pub fn put(&self, gradient: BatchGradient<R>) {
-        *self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(gradient);
+    pub fn put(&self, gradient: G) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(gradient);
     }
 
-    fn take(&self) -> Option<BatchGradient<R>> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take()
+    /// The gradient, if there is one.
+    pub fn take(&self) -> Option<G> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -100,7 +115,8 @@ pub fn spiking_layer<R: Real>(
         bail!("weights are {:?}, expected [{}, {neurons}]", weight.dims(), input.width);
     }
     let index = input.edge.as_ref().map_or(0, |edge| edge.layer + 1);
-    let slot = Arc::new(Slot(Mutex::new(None)));
+    let slot = Arc::<Slot<BatchGradient<R>>>::default();
+    let weight_slot = Arc::<Slot<Tensor>>::default();
     let output = Arc::new(OnceLock::new());
     let op = SpikingLayerOp {
         cell: cell.clone(),
@@ -109,6 +125,7 @@ pub fn spiking_layer<R: Real>(
         input: input.events.clone(),
         below: input.edge.as_ref().map(|edge| edge.slot.clone()),
         slot: slot.clone(),
+        weight: weight_slot.clone(),
         output: output.clone(),
         kept: OnceLock::new(),
         pool: pool.clone(),
@@ -120,7 +137,11 @@ pub fn spiking_layer<R: Real>(
     };
     let tensor = edge.apply_op3(weight, parameters, op)?;
     let events = output.get().cloned().unwrap_or_default();
-    Ok(Spikes { events, width: neurons, edge: Some(Edge { tensor, slot, layer: index }) })
+    Ok(Spikes {
+        events,
+        width: neurons,
+        edge: Some(Edge { tensor, slot, weight: weight_slot, layer: index }),
+    })
 }
 
 /// One layer's place in the graph of one batch.
@@ -129,8 +150,9 @@ struct SpikingLayerOp<R: Real> {
     neurons: usize,
     training: Option<Training>,
     input: Arc<Vec<Events<R>>>,
-    below: Option<Arc<Slot<R>>>,
-    slot: Arc<Slot<R>>,
+    below: Option<Arc<Slot<BatchGradient<R>>>>,
+    slot: Arc<Slot<BatchGradient<R>>>,
+    weight: Arc<Slot<Tensor>>,
     output: Arc<OnceLock<Arc<Vec<Events<R>>>>>,
     kept: OnceLock<Kept<R>>,
     pool: Arc<Pool<R>>,
@@ -227,27 +249,53 @@ impl<R: Real> CustomOp3 for SpikingLayerOp<R> {
         else {
             bail!("the forward pass kept nothing to go back from")
         };
-        let length = parameters.elem_count();
-        let (g_i, g_p) = self.back(training, kept, &gradient, length)?;
+        let inputs = weight.dims2()?.0;
+        let Gradients { g_i, g_w, g_p } = match &gradient {
+            BatchGradient::Above { weight, .. } => {
+                let above = weight.dims2()?.1;
+                with_numbers(weight, |weight| {
+                    Ok(self.back(training, kept, &gradient, (weight, above), inputs))
+                })?
+            }
+            BatchGradient::Readout { .. } => self.back(training, kept, &gradient, (&[], 0), inputs),
+        };
         if let BatchGradient::Above { g_i, .. } = gradient {
             self.pool.give(g_i);
         }
-        let inputs = weight.dims2()?.0;
-        let g_w = Tensor::from_vec(self.weights(&g_i, inputs), (inputs, self.neurons), &Device::Cpu)?;
-        let g_p = Tensor::from_vec(sum_of_samples(&g_p, length), length, &Device::Cpu)?;
+        self.weight.put(Tensor::from_vec(g_w, (inputs, self.neurons), &Device::Cpu)?);
+        let g_p = Tensor::from_vec(g_p, parameters.elem_count(), &Device::Cpu)?;
         let g_edge = match &self.below {
-            None => {
-                self.pool.give(g_i);
-                None
-            }
+            None => None,
             Some(below) => {
                 below.put(BatchGradient::Above { g_i, weight: weight.clone() });
                 Some(edge.zeros_like()?)
             }
         };
-        Ok((g_edge, Some(g_w), Some(g_p)))
+        Ok((g_edge, None, Some(g_p)))
     }
 }
+
+/// What a backward pass finds for a batch.
+struct Gradients<R> {
+    /// ∂L/∂i, `[batch, timesteps, neurons]` for each panel; empty if there is no layer below.
+    g_i: Vec<R>,
+    /// ∂L/∂W, `[inputs, neurons]`.
+    g_w: Vec<R>,
+    /// Of the cells' flat parameters.
+    g_p: Vec<R>,
+}
+
+/// A panel of neurons and the samples that a thread takes through it.
+struct Job<'a, R> {
+    panel: Range<usize>,
+    samples: Range<usize>,
+    /// `[samples, timesteps, neurons]`, if there is a layer below.
+    g_i: Option<&'a mut [R]>,
+}
+
+/// Parts that a batch is cut into, so that there are more jobs than panels: each has sums of its own, which cost memory
+/// and are added in the parts' order. A fixed number: the sums do not depend on the number of threads.
+const PARTS: usize = 2;
 
 impl<R: Real> SpikingLayerOp<R> {
     fn steps(&self) -> usize {
@@ -262,53 +310,19 @@ impl<R: Real> SpikingLayerOp<R> {
         goal.push(spiking as f64, samples, samples * (self.steps() * self.neurons) as f64)
     }
 
-    /// ∂L/∂i, `[batch, timesteps, neurons]`, and the gradients of each sample's parameters, `[batch, parameters]`.
+    /// The way back through the layer: each job fills its part of ∂L/∂i and sums up its part of the other gradients.
+    /// `above` are the `[neurons, neurons above]` weights of a layer above, and their width.
     fn back(
         &self,
         training: Training,
         kept: &Kept<R>,
         gradient: &BatchGradient<R>,
-        parameters: usize,
-    ) -> Result<(Vec<R>, Vec<R>)> {
-        let (steps, block) = (self.steps(), self.steps() * self.neurons);
-        let push = self.push(&training.goal);
-        let mut g_i = self.pool.take(block * self.input.len());
-        let mut g_p = vec![R::ZERO; self.input.len() * parameters];
-        let turned = match gradient {
-            BatchGradient::Above { weight, .. } => {
-                let above = weight.dims2()?.1;
-                Some((with_numbers(weight, |weight: &[R]| Ok(Turned::new(weight, above)))?, above))
-            }
-            BatchGradient::Readout { .. } => None,
-        };
-        let samples = kept.blocks.par_chunks(kept.layer.kept() * block).enumerate();
-        let outputs = g_i.par_chunks_mut(block).zip(g_p.par_chunks_mut(parameters));
-        samples.zip(outputs).for_each_init(Vec::new, |g_s, ((index, blocks), (g_i, g_p))| {
-            let gradient = match (gradient, &turned) {
-                (BatchGradient::Above { g_i: above, .. }, Some((turned, width))) => {
-                    g_s.resize(block, R::ZERO);
-                    let _timer = stage::time(Stage::Product, self.index);
-                    turned.spike_gradient(&above[index * steps * width..][..steps * width], g_s);
-                    SpikeGradient::Dense(g_s)
-                }
-                (BatchGradient::Above { .. }, None) => unreachable!("weights above are turned"),
-                (BatchGradient::Readout { neuron, decay }, _) => {
-                    SpikeGradient::Readout { neuron: &neuron[index * self.neurons..][..self.neurons], decay }
-                }
-            };
-            let given = Backward { flow: training.flow, kept: blocks, gradient, push };
-            let _timer = stage::time(Stage::Scan, self.index);
-            kept.layer.backward(given, g_i, g_p);
-        });
-        Ok((g_i, g_p))
-    }
-
-    /// ∂L/∂W, `[inputs, neurons]`, each thread owning some of its columns.
-    fn weights(&self, g_i: &[R], inputs: usize) -> Vec<R> {
-        let neurons = self.neurons;
-        let block = self.steps() * neurons;
-        // Whole cache lines of either kind of number, and a block of weights that stays in a core's cache.
-        let width = neurons.div_ceil(rayon::current_num_threads()).next_multiple_of(16).min(128);
+        above: (&[R], usize),
+        inputs: usize,
+    ) -> Gradients<R> {
+        let batch = self.input.len();
+        let block = if self.below.is_some() { batch * self.steps() * self.neurons } else { 0 };
+        let mut g_i = self.pool.take(block);
         let spikes: Vec<_> = self
             .input
             .par_iter()
@@ -317,32 +331,127 @@ impl<R: Real> SpikingLayerOp<R> {
                 ByInput::new(events, inputs)
             })
             .collect();
-        let starts: Vec<usize> = (0..neurons).step_by(width).collect();
-        let parts: Vec<Vec<R>> = starts
-            .par_iter()
-            .map(|&start| {
-                let _timer = stage::time(Stage::WeightGradient, self.index);
-                let columns = start..(start + width).min(neurons);
-                weight_gradient(inputs, neurons, columns, spikes.iter().zip(g_i.chunks_exact(block)))
+        let push = self.push(&training.goal);
+        let parts: Vec<[Vec<R>; 2]> = self
+            .jobs(&mut g_i)
+            .into_par_iter()
+            .map(|mut job| {
+                let (panel, width) = (job.panel.clone(), job.panel.len());
+                let size = self.steps() * width;
+                let mut g_w = vec![R::ZERO; inputs * width];
+                let of_cell: usize = self.cell.parameters(width).iter().map(|p| p.length).sum();
+                let mut g_p = vec![R::ZERO; of_cell.max(1)];
+                let turned =
+                    Turned::new(&above.0[panel.start * above.1..panel.end * above.1], above.1.max(1));
+                let (mut g_s, mut own) = (self.pool.take(size), self.pool.take(size));
+                for (place, index) in job.samples.clone().enumerate() {
+                    let gradient = match gradient {
+                        BatchGradient::Above { g_i, .. } => {
+                            let _timer = stage::time(Stage::Product, self.index);
+                            turned.spike_gradient(&sample(g_i, above.1, batch, index), &mut g_s);
+                            SpikeGradient::Dense(&g_s)
+                        }
+                        BatchGradient::Readout { neuron, decay } => {
+                            let neuron = &neuron[index * self.neurons..][panel.clone()];
+                            SpikeGradient::Readout { neuron, decay }
+                        }
+                    };
+                    let length = kept.blocks.len() / batch;
+                    let given = Backward {
+                        flow: training.flow,
+                        panel: panel.clone(),
+                        kept: &kept.blocks[index * length..][..length],
+                        gradient,
+                        push,
+                    };
+                    let g_i = match &mut job.g_i {
+                        Some(g_i) => &mut g_i[place * size..][..size],
+                        None => &mut own,
+                    };
+                    {
+                        let _timer = stage::time(Stage::Scan, self.index);
+                        kept.layer.backward(given, g_i, &mut g_p);
+                    }
+                    let _timer = stage::time(Stage::WeightGradient, self.index);
+                    spikes[index].add_weight_gradient(width, g_i, &mut g_w);
+                }
+                self.pool.give(g_s);
+                self.pool.give(own);
+                [g_w, g_p]
             })
             .collect();
-        let mut g_w = vec![R::ZERO; inputs * neurons];
-        g_w.par_chunks_mut(neurons).enumerate().for_each(|(input, row)| {
+        Gradients { g_w: self.whole_weights(&parts, inputs), g_p: self.whole_parameters(&parts), g_i }
+    }
+
+    /// Each panel's jobs, one for each part of the batch; `g_i` is that of the batch, or empty.
+    fn jobs<'a>(&self, mut g_i: &'a mut [R]) -> Vec<Job<'a, R>> {
+        let batch = self.input.len();
+        let size = batch.div_ceil(PARTS);
+        let mut jobs = Vec::new();
+        for panel in panels(self.neurons) {
+            for part in 0..PARTS {
+                let samples = (part * size).min(batch)..((part + 1) * size).min(batch);
+                let length = samples.len() * self.steps() * panel.len();
+                let own = if g_i.is_empty() {
+                    None
+                } else {
+                    let (own, behind) = std::mem::take(&mut g_i).split_at_mut(length);
+                    g_i = behind;
+                    Some(own)
+                };
+                jobs.push(Job { panel: panel.clone(), samples, g_i: own });
+            }
+        }
+        jobs
+    }
+
+    /// ∂L/∂W, `[inputs, neurons]`, of the jobs' parts.
+    fn whole_weights(&self, parts: &[[Vec<R>; 2]], inputs: usize) -> Vec<R> {
+        let mut g_w = vec![R::ZERO; inputs * self.neurons];
+        g_w.par_chunks_mut(self.neurons).enumerate().for_each(|(input, row)| {
             let _timer = stage::time(Stage::WeightGradient, self.index);
-            for (part, columns) in parts.iter().zip(row.chunks_mut(width)) {
-                let width = columns.len();
-                columns.copy_from_slice(&part[input * width..][..width]);
+            for (panel, parts) in panels(self.neurons).zip(parts.chunks_exact(PARTS)) {
+                let width = panel.len();
+                let to = &mut row[panel];
+                for [part, _] in parts {
+                    add(to, &part[input * width..][..width]);
+                }
             }
         });
         g_w
     }
+
+    /// The gradients of the cells' flat parameters: those of each neuron stand side by side, those that all share are
+    /// added.
+    fn whole_parameters(&self, parts: &[[Vec<R>; 2]]) -> Vec<R> {
+        let parameters = self.cell.parameters(self.neurons);
+        let length: usize = parameters.iter().map(|p| p.length).sum();
+        let mut whole = vec![R::ZERO; length.max(1)];
+        let shared: Vec<bool> = self.cell.parameters(2).iter().map(|p| p.length == 1).collect();
+        for (panel, parts) in panels(self.neurons).zip(parts.chunks_exact(PARTS)) {
+            for [_, part] in parts {
+                let (mut from, mut to) = (0, 0);
+                for (parameter, shared) in parameters.iter().zip(&shared) {
+                    let (start, width) = if *shared { (0, 1) } else { (panel.start, panel.len()) };
+                    add(&mut whole[to + start..][..width], &part[from..][..width]);
+                    (from, to) = (from + width, to + parameter.length);
+                }
+            }
+        }
+        whole
+    }
 }
 
-/// The samples' parameter gradients, `[batch, length]`, summed in the samples' order.
-fn sum_of_samples<R: Real>(samples: &[R], length: usize) -> Vec<R> {
-    let mut sums = vec![R::ZERO; length];
-    for sample in samples.chunks_exact(length) {
-        sums.iter_mut().zip(sample).for_each(|(sum, &g)| *sum += g);
-    }
-    sums
+/// A sample's part of each panel of a batch's ∂L/∂i, `[batch, timesteps, neurons]` each.
+fn sample<R>(g_i: &[R], neurons: usize, batch: usize, index: usize) -> Vec<&[R]> {
+    let of_neuron = g_i.len() / neurons;
+    let part = |panel: Range<usize>| {
+        let length = of_neuron / batch * panel.len();
+        &g_i[of_neuron * panel.start + index * length..][..length]
+    };
+    panels(neurons).map(part).collect()
+}
+
+fn add<R: Real>(sums: &mut [R], terms: &[R]) {
+    sums.iter_mut().zip(terms).for_each(|(sum, &term)| *sum += term);
 }

@@ -2,10 +2,11 @@
 
 use crate::cell::Cell;
 use crate::kernel::{Events, Pool, Real, SpikingLayer};
-use crate::layer::{Spikes, Training, spiking_layer};
+use crate::layer::{Slot, Spikes, Training, spiking_layer};
 use crate::readout::{ReadoutConfig, readout};
 use crate::recurrent;
 use crate::spike_train::SpikeBatch;
+use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var, bail};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -82,12 +83,29 @@ pub struct Output<R> {
     pub spiking: Vec<f64>,
     /// Per layer: timesteps × neurons × samples.
     pub slots: Vec<f64>,
+    /// Weights of spiking layers, and where a backward pass leaves their gradients.
+    weights: Vec<(Tensor, Arc<Slot<Tensor>>)>,
 }
 
 impl<R> Output<R> {
     /// Per layer, share of timesteps with a spike (Eq. 2).
     pub fn activity(&self) -> Vec<f64> {
         self.spiking.iter().zip(&self.slots).map(|(spiking, slots)| spiking / slots).collect()
+    }
+
+    /// The gradients of everything that `loss` was made of, this output among it. Those of weights are no part of candle's
+    /// graph: `loss.backward()` would miss them.
+    ///
+    /// # Errors
+    /// None but those of candle's operations, and if the output was not made in training.
+    pub fn backward(&self, loss: &Tensor) -> Result<GradStore> {
+        let mut gradients = loss.backward()?;
+        for (weight, slot) in &self.weights {
+            if let Some(gradient) = slot.take() {
+                gradients.insert(weight, gradient);
+            }
+        }
+        Ok(gradients)
     }
 }
 
@@ -213,6 +231,7 @@ impl<R: Real> Network<R> {
         };
         let mut spikes = Spikes { events: Arc::new(events), width: inputs, edge: None };
         let (mut all, mut spiking, mut slots) = (Vec::new(), Vec::new(), Vec::new());
+        let mut weights = Vec::new();
         for layer in layers {
             let (weight, cell) = (layer.weight.as_tensor(), layer.flat()?);
             let kind = &self.architecture.cell;
@@ -224,9 +243,10 @@ impl<R: Real> Network<R> {
             spiking.push(batch.iter().map(|events| events.count() as f64).sum());
             slots.push(batch.iter().map(|events| (events.steps() * spikes.width) as f64).sum());
             all.push(batch.clone());
+            weights.extend(spikes.edge.iter().map(|edge| (weight.clone(), edge.weight.clone())));
         }
         let scores = readout(&spikes, self.architecture.classes, &self.architecture.readout)?;
-        Ok(Output { scores, spikes: all, spiking, slots })
+        Ok(Output { scores, spikes: all, spiking, slots, weights })
     }
 
     /// The way of a batch through layers that do not spike: their h goes where s would.
@@ -249,7 +269,7 @@ impl<R: Real> Network<R> {
         }
         let Some(h) = h else { bail!("a network needs at least one layer") };
         let scores = recurrent::readout(&h, self.architecture.classes, &self.architecture.readout)?;
-        Ok(Output { scores, spikes: Vec::new(), spiking, slots })
+        Ok(Output { scores, spikes: Vec::new(), spiking, slots, weights: Vec::new() })
     }
 
     /// h of every layer of cells that do not spike, `[batch, timesteps, neurons]`, bottom to top.

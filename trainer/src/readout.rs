@@ -51,7 +51,7 @@ struct ReadoutOp<R> {
     classes: usize,
     neurons: usize,
     events: Arc<Vec<Events<R>>>,
-    slot: Arc<Slot<R>>,
+    slot: Arc<Slot<BatchGradient<R>>>,
 }
 
 impl<R: Real> ReadoutOp<R> {

@@ -329,7 +329,7 @@ impl<'a> Run<'a> {
             let _timer = stage::time(Stage::Loss, 0);
             loss::loss(config.loss, &output.scores, &targets, config.label_smoothing)?
         };
-        let norm = self.adam.step(&loss.backward()?, &config.step_settings(done))?;
+        let norm = self.adam.step(&output.backward(&loss)?, &config.step_settings(done))?;
         self.network.bound()?;
         let chosen: Vec<u32> = output.scores.argmax(D::Minus1)?.to_vec1()?;
         Ok(Learnt {

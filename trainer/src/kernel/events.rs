@@ -22,7 +22,8 @@ impl<R: Real> Events<R> {
     pub fn graded(dense: &[R], neurons: usize) -> Self {
         let mut events = Self::start();
         for row in dense.chunks_exact(neurons) {
-            events.push_step(row);
+            events.push_graded(0, row);
+            events.end_step();
         }
         events
     }
@@ -32,21 +33,26 @@ impl<R: Real> Events<R> {
         Self { train: SpikeTrain { offsets: vec![0], inputs: Vec::new() }, values: Vec::new() }
     }
 
-    /// Appends a timestep: s = ReLU(h) for each neuron's `h` (Eq. 3f).
+    /// Adds to the timestep at hand the graded spikes of some neurons, from number `first` on: s = ReLU(h) (Eq. 3f).
     #[inline(always)]
-    pub fn push_step(&mut self, h: &[R]) {
+    pub fn push_graded(&mut self, first: usize, h: &[R]) {
         let Self { train, values } = self;
         above(h, R::ZERO, |index, value| {
-            train.inputs.push(index);
+            train.inputs.push(first as u16 + index);
             values.push(value);
         });
-        train.offsets.push(train.inputs.len() as u32);
     }
 
-    /// Appends a timestep of binary spikes: one for each neuron whose potential is above `threshold`.
+    /// Adds to the timestep at hand the binary spikes of some neurons, from number `first` on: one for each whose
+    /// potential is above `threshold`.
     #[inline(always)]
-    pub fn push_binary(&mut self, potentials: &[R], threshold: R) {
-        above(potentials, threshold, |index, _| self.train.inputs.push(index));
+    pub fn push_binary(&mut self, first: usize, potentials: &[R], threshold: R) {
+        above(potentials, threshold, |index, _| self.train.inputs.push(first as u16 + index));
+    }
+
+    /// Ends the timestep at hand.
+    #[inline(always)]
+    pub fn end_step(&mut self) {
         self.train.offsets.push(self.train.inputs.len() as u32);
     }
 

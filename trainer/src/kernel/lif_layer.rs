@@ -11,10 +11,10 @@
 //!
 //! g_v is also the gradient at the current W s_in\[t\]. No gradient goes through the reset.
 
-use super::gradient::{Push, SpikeGradient};
 use super::lanes::{in_blocks, load, store};
-use super::synapses::{PANEL, Panels, leak_and_add};
-use super::{Events, Real};
+use super::panel::{PANEL, Panels, panels};
+use super::synapses::leak_and_add;
+use super::{Backward, Events, Real};
 use crate::cell::{Learnable, LifCell};
 
 /// The numbers of one layer.
@@ -91,28 +91,35 @@ impl<R: Real> LifLayer<R> {
     /// Runs a sample through the layer and returns the layer's spikes; fills `kept`, one block.
     #[inline(always)]
     pub fn forward(&self, weights: &Panels<R>, input: &Events<R>, kept: &mut [R]) -> Events<R> {
+        let steps = input.steps();
         for (neurons, weights) in weights.iter() {
             let width = neurons.len();
+            let kept = &mut kept[steps * neurons.start..][..steps * width];
             if width == PANEL {
-                self.forward_block::<PANEL>(neurons.start, (weights, width), input, kept);
+                self.forward_block::<PANEL>(0, (weights, width), input, kept);
                 continue;
             }
             in_blocks!(width, |at, N| {
-                self.forward_block::<N>(neurons.start + at, (&weights[at..], width), input, kept);
+                self.forward_block::<N>(at, (&weights[at..], width), input, kept);
             });
         }
         let mut output = Events::start();
-        for potentials in kept.chunks_exact(self.neurons) {
-            output.push_binary(potentials, self.threshold);
+        for t in 0..steps {
+            for neurons in panels(self.neurons) {
+                let width = neurons.len();
+                let potentials = &kept[steps * neurons.start + t * width..][..width];
+                output.push_binary(neurons.start, potentials, self.threshold);
+            }
+            output.end_step();
         }
         output
     }
 
-    /// Runs a sample through the `N` neurons from `start` on.
+    /// Runs a sample through `N` neurons of a panel, those from number `at` on.
     #[inline(always)]
     fn forward_block<const N: usize>(
         &self,
-        start: usize,
+        at: usize,
         weights: (&[R], usize),
         input: &Events<R>,
         kept: &mut [R],
@@ -120,32 +127,28 @@ impl<R: Real> LifLayer<R> {
         let mut v = [R::ZERO; N];
         for t in 0..input.steps() {
             leak_and_add(&mut v, self.leak, weights, input.at(t));
-            store(kept, t * self.neurons + start, v);
+            store(kept, t * weights.1 + at, v);
             v = v.map(|v| self.after_reset(v));
         }
     }
 
-    /// Fills a sample's gradient at its currents, `[timesteps, neurons]`, and the gradients of its parameters, in the
-    /// order of [`LifLayer::new`].
+    /// Fills a sample's gradient at the currents of a panel's neurons, `[timesteps, neurons]`, and adds to the gradients of
+    /// the parameters, which stand in the order of [`LifLayer::new`].
     #[inline(always)]
-    pub fn backward(
-        &self,
-        kept: &[R],
-        gradient: SpikeGradient<'_, R>,
-        push: Push<R>,
-        g_i: &mut [R],
-        g_p: &mut [R],
-    ) {
-        let n = self.neurons;
+    pub fn backward(&self, given: Backward<'_, R>, g_i: &mut [R], g_p: &mut [R]) {
+        let Backward { panel, kept, gradient, push, .. } = given;
+        let n = panel.len();
+        let kept = &kept[g_i.len() / n * panel.start..][..g_i.len()];
         let pi = R::of(std::f64::consts::PI);
         let zeros = || vec![R::ZERO; n];
+        // V before the first timestep is 0.
+        let start = zeros();
         // ∂L/∂α_V and -∂L/∂V_thresh have a sum for each neuron, so that vector code can add them.
         let (mut g_s, mut g_v, mut g_leak, mut g_threshold) = (zeros(), zeros(), zeros(), zeros());
         for t in (0..g_i.len() / n).rev() {
             let now = &kept[t * n..][..n];
             gradient.at(t, push, |k| now[k] > self.threshold, &mut g_s);
-            // V before the first timestep is 0.
-            let before = if t > 0 { &kept[(t - 1) * n..][..n] } else { &zeros()[..] };
+            let before = if t > 0 { &kept[(t - 1) * n..][..n] } else { &start };
             in_blocks!(n, |start, N| {
                 let (now, before) = (load::<R, N>(now, start), load::<R, N>(before, start));
                 let (g_s, mut g) = (load::<R, N>(&g_s, start), load::<R, N>(&g_v, start));
@@ -167,7 +170,7 @@ impl<R: Real> LifLayer<R> {
         }
         let sum = |terms: &[R]| terms.iter().fold(R::ZERO, |sum, &g| sum + g);
         for (learnt, g) in self.learn.iter().zip(g_p) {
-            *g = match learnt {
+            *g += match learnt {
                 Learnable::Leak => sum(&g_leak),
                 _ => R::ZERO - sum(&g_threshold),
             };

@@ -6,7 +6,7 @@
 //! | block | shape |
 //! |---|---|
 //! | weights | `[inputs, neurons]`, so that a spike adds one contiguous row |
-//! | a sample's states and gradients | `[timesteps, neurons]` |
+//! | a sample's states and gradients | `[timesteps, neurons]`, of one [`panel`] of neurons after the other |
 //!
 //! Loops run under [`pulp`]'s run-time dispatch: they are compiled for each instruction set and the best one is
 //! chosen at run time, unless [`simd`] names another one. Fused multiply-adds are written out and sums keep their order, so
@@ -16,6 +16,7 @@ mod events;
 mod gradient;
 mod lanes;
 pub mod lif_layer;
+pub mod panel;
 mod pool;
 pub mod product;
 mod real;
@@ -30,9 +31,10 @@ pub use real::Real;
 
 use crate::cell::Cell;
 use lif_layer::LifLayer;
+use panel::Panels;
 use pulp::NullaryFnOnce;
 use src_layer::SrcLayer;
-use synapses::Panels;
+use std::ops::Range;
 
 /// The numbers of one spiking layer, whatever its cells.
 #[derive(Clone, Debug)]
@@ -43,14 +45,16 @@ pub enum SpikingLayer<R> {
     Lif(LifLayer<R>),
 }
 
-/// What a sample's backward pass through a layer is given.
-#[derive(Clone, Copy, Debug)]
+/// What a sample's backward pass through a panel of neurons is given.
+#[derive(Clone, Debug)]
 pub struct Backward<'a, R> {
     /// Which gradients flow.
     pub flow: Flow,
-    /// What the forward pass kept.
+    /// The neurons of the panel.
+    pub panel: Range<usize>,
+    /// What the forward pass kept of the sample, of all panels.
     pub kept: &'a [R],
-    /// ∂L/∂s from above.
+    /// ∂L/∂s from above, for the panel's neurons.
     pub gradient: SpikeGradient<'a, R>,
     /// ∂L/∂s from the wish for more or less activity.
     pub push: Push<R>,
@@ -89,7 +93,8 @@ impl<R: Real> SpikingLayer<R> {
         dispatch(ForwardPass { layer: self, weights, input, kept })
     }
 
-    /// Fills a sample's ∂L/∂i, `[timesteps, neurons]`, and the gradients of its flat parameters.
+    /// Fills a sample's ∂L/∂i for the neurons of a panel, `[timesteps, neurons]`, and adds to the gradients of their flat
+    /// parameters: those of a layer that has no other neurons.
     pub fn backward(&self, given: Backward<'_, R>, g_i: &mut [R], g_p: &mut [R]) {
         dispatch(BackwardPass { layer: self, given, g_i, g_p });
     }
@@ -134,10 +139,9 @@ impl<R: Real> NullaryFnOnce for BackwardPass<'_, R> {
 
     #[inline(always)]
     fn call(self) {
-        let Backward { flow, kept, gradient, push } = self.given;
         match self.layer {
-            SpikingLayer::Src(layer) => layer.backward(flow, kept, gradient, push, self.g_i, self.g_p),
-            SpikingLayer::Lif(layer) => layer.backward(kept, gradient, push, self.g_i, self.g_p),
+            SpikingLayer::Src(layer) => layer.backward(self.given, self.g_i, self.g_p),
+            SpikingLayer::Lif(layer) => layer.backward(self.given, self.g_i, self.g_p),
         }
     }
 }

@@ -9,13 +9,13 @@ const WIDTH: usize = 32;
 /// Timesteps that share one look at the weights.
 const ROWS: usize = 4;
 
-/// The weights of the layer above, turned and cut: panels of 32 of its inputs (the last one may have fewer), each
-/// `[neurons above, inputs of the panel]`.
+/// The weights from a panel of neurons to the layer above, turned and cut: tiles of 32 of the panel's neurons (the last
+/// one may have fewer), each `[neurons above, neurons of the tile]`.
 #[derive(Clone, Debug)]
 pub struct Turned<R> {
     /// Neurons above.
     above: usize,
-    /// Its inputs, which are the neurons below.
+    /// Neurons of the panel.
     below: usize,
     numbers: Vec<R>,
 }
@@ -32,15 +32,16 @@ impl<R: Real> Turned<R> {
         Self { above, below: weights.len() / above, numbers }
     }
 
-    /// Fills a sample's ∂L/∂s, `[timesteps, below]`, from ∂L/∂i of the layer above, `[timesteps, above]`.
-    pub fn spike_gradient(&self, g_i: &[R], g_s: &mut [R]) {
+    /// Fills a sample's ∂L/∂s, `[timesteps, below]`, from ∂L/∂i of the layer above, `[timesteps, neurons]` for each of its
+    /// panels.
+    pub fn spike_gradient(&self, g_i: &[&[R]], g_s: &mut [R]) {
         dispatch(Product { weights: self, g_i, g_s });
     }
 }
 
 struct Product<'a, R> {
     weights: &'a Turned<R>,
-    g_i: &'a [R],
+    g_i: &'a [&'a [R]],
     g_s: &'a mut [R],
 }
 
@@ -50,22 +51,23 @@ impl<R: Real> NullaryFnOnce for Product<'_, R> {
     #[inline(always)]
     fn call(self) {
         let Self { weights: Turned { above, below, numbers }, g_i, g_s } = self;
-        let steps = g_i.len() / above;
-        for (index, panel) in numbers.chunks(WIDTH * above).enumerate() {
-            let width = panel.len() / above;
+        let steps = g_s.len() / below;
+        for (index, tile) in numbers.chunks(WIDTH * above).enumerate() {
+            let width = tile.len() / above;
             let g_s = &mut g_s[index * WIDTH..];
             let mut t = 0;
             if width == WIDTH {
                 while t + ROWS <= steps {
-                    tile((panel, *above), &g_i[t * above..], &mut g_s[t * below..], *below);
+                    four_steps(tile, (g_i, steps, t), &mut g_s[t * below..], *below);
                     t += ROWS;
                 }
             }
             for t in t..steps {
                 in_blocks!(width, |at, N| {
                     let mut sum = [R::ZERO; N];
-                    for (k, &g) in g_i[t * above..][..*above].iter().enumerate() {
-                        let weights = view::<R, N>(panel, k * width + at);
+                    let g_i = g_i.iter().flat_map(|g_i| row(g_i, steps, t));
+                    for (k, &g) in g_i.enumerate() {
+                        let weights = view::<R, N>(tile, k * width + at);
                         for n in 0..N {
                             sum[n] = g.mul_add(weights[n], sum[n]);
                         }
@@ -77,21 +79,33 @@ impl<R: Real> NullaryFnOnce for Product<'_, R> {
     }
 }
 
-/// [`ROWS`] timesteps of [`WIDTH`] neurons.
+/// Timestep `t` of a panel's block.
 #[inline(always)]
-fn tile<R: Real>((panel, above): (&[R], usize), g_i: &[R], g_s: &mut [R], below: usize) {
+fn row<R>(block: &[R], steps: usize, t: usize) -> &[R] {
+    let width = block.len() / steps;
+    &block[t * width..][..width]
+}
+
+/// [`ROWS`] timesteps, from `t` on, of [`WIDTH`] neurons.
+#[inline(always)]
+fn four_steps<R: Real>(tile: &[R], (g_i, steps, t): (&[&[R]], usize, usize), g_s: &mut [R], below: usize) {
     // Four names instead of an array: so the sums stay in registers.
     let (mut a, mut b, mut c, mut d) =
         ([R::ZERO; WIDTH], [R::ZERO; WIDTH], [R::ZERO; WIDTH], [R::ZERO; WIDTH]);
-    let row = |m: usize| &g_i[m * above..][..above];
-    let rows = row(0).iter().zip(row(1)).zip(row(2).iter().zip(row(3)));
-    for (weights, ((&g_a, &g_b), (&g_c, &g_d))) in panel.as_chunks::<WIDTH>().0.iter().zip(rows) {
-        for n in 0..WIDTH {
-            let weight = weights[n];
-            a[n] = g_a.mul_add(weight, a[n]);
-            b[n] = g_b.mul_add(weight, b[n]);
-            c[n] = g_c.mul_add(weight, c[n]);
-            d[n] = g_d.mul_add(weight, d[n]);
+    let mut weights = tile.as_chunks::<WIDTH>().0;
+    for panel in g_i {
+        let row = |m: usize| row(panel, steps, t + m);
+        let (of_panel, behind) = weights.split_at(row(0).len());
+        weights = behind;
+        let rows = row(0).iter().zip(row(1)).zip(row(2).iter().zip(row(3)));
+        for (weights, ((&g_a, &g_b), (&g_c, &g_d))) in of_panel.iter().zip(rows) {
+            for n in 0..WIDTH {
+                let weight = weights[n];
+                a[n] = g_a.mul_add(weight, a[n]);
+                b[n] = g_b.mul_add(weight, b[n]);
+                c[n] = g_c.mul_add(weight, c[n]);
+                d[n] = g_d.mul_add(weight, d[n]);
+            }
         }
     }
     for (m, sums) in [a, b, c, d].into_iter().enumerate() {
@@ -110,7 +124,13 @@ mod tests {
             let weights: Vec<f64> = (0..below * above).map(number).collect();
             let g_i: Vec<f64> = (0..steps * above).map(|k| number(k + 5)).collect();
             let mut g_s = vec![f64::NAN; steps * below];
-            Turned::new(&weights, above).spike_gradient(&g_i, &mut g_s);
+            // As a layer of two panels has it.
+            let left = above.div_ceil(2);
+            let part = |from: usize, to: usize| -> Vec<f64> {
+                g_i.chunks_exact(above).flat_map(|row| &row[from..to]).copied().collect()
+            };
+            let (left, right) = (part(0, left), part(left, above));
+            Turned::new(&weights, above).spike_gradient(&[&left, &right], &mut g_s);
             for (t, row) in g_s.chunks_exact(below).enumerate() {
                 for (n, &sum) in row.iter().enumerate() {
                     let terms = (0..above).map(|k| g_i[t * above + k] * weights[n * above + k]);

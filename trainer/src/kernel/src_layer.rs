@@ -17,8 +17,9 @@
 
 use super::gradient::{Flow, Push, SpikeGradient};
 use super::lanes::{in_blocks, load, store};
-use super::synapses::{PANEL, Panels, leak_and_add};
-use super::{Events, Real};
+use super::panel::{PANEL, Panels};
+use super::synapses::leak_and_add;
+use super::{Backward, Events, Real};
 use crate::cell::{Gate, Learnable, SpikeKind, SrcCell};
 
 /// The constants of Eq. 1 and 3 in the numbers of the kernels.
@@ -96,7 +97,7 @@ struct Step<R> {
     g_hs: Vec<R>,
 }
 
-/// A sample's states over time, `[timesteps, neurons]`, as the forward pass kept them.
+/// A sample's states over time, `[timesteps, neurons of a panel]`, as the forward pass kept them.
 struct Kept<'a, R> {
     h: &'a [R],
     y: &'a [R],
@@ -232,72 +233,72 @@ impl<R: Real> SrcLayer<R> {
     pub fn forward(&self, weights: &Panels<R>, input: &Events<R>, kept: &mut [R]) -> Events<R> {
         // The cell of Eq. 3 is what most trainings spend their time in.
         let plain = self.constants.z == R::ZERO && self.constants.gate == Gate::Current;
+        let (steps, depth) = (input.steps(), kept.len() / self.neurons());
         for (neurons, weights) in weights.iter() {
-            let width = neurons.len();
+            let (start, width) = (neurons.start, neurons.len());
+            let kept = &mut kept[depth * start..][..depth * width];
             if plain && width == PANEL {
-                self.forward_block::<true, PANEL>(neurons.start, (weights, width), input, kept);
+                self.forward_block::<true, PANEL>((start, 0), (weights, width), input, kept);
                 continue;
             }
             in_blocks!(width, |at, N| {
                 let weights = (&weights[at..], width);
                 if plain {
-                    self.forward_block::<true, N>(neurons.start + at, weights, input, kept);
+                    self.forward_block::<true, N>((start, at), weights, input, kept);
                 } else {
-                    self.forward_block::<false, N>(neurons.start + at, weights, input, kept);
+                    self.forward_block::<false, N>((start, at), weights, input, kept);
                 }
             });
         }
         let mut output = Events::start();
-        let neurons = self.neurons();
-        for h in kept[..input.steps() * neurons].chunks_exact(neurons) {
-            match self.constants.spikes {
-                SpikeKind::Graded => output.push_step(h),
-                SpikeKind::Binary => output.push_binary(h, R::of(0.5)),
+        for t in 0..steps {
+            for (neurons, _) in weights.iter() {
+                let h = row(&kept[depth * neurons.start..], t, neurons.len());
+                match self.constants.spikes {
+                    SpikeKind::Graded => output.push_graded(neurons.start, h),
+                    SpikeKind::Binary => output.push_binary(neurons.start, h, R::of(0.5)),
+                }
             }
+            output.end_step();
         }
         output
     }
 
-    /// Runs a sample through the `N` neurons from `start` on.
+    /// Runs a sample through `N` neurons of a panel that starts at neuron `start`: those from the panel's number `at` on.
     #[inline(always)]
     fn forward_block<const PLAIN: bool, const N: usize>(
         &self,
-        start: usize,
+        (start, at): (usize, usize),
         weights: (&[R], usize),
         input: &Events<R>,
         kept: &mut [R],
     ) {
-        let neurons = self.neurons();
-        let block = input.steps() * neurons;
+        let width = weights.1;
+        let block = input.steps() * width;
+        let first = start + at;
         let mut i = [R::ZERO; N];
-        let (mut h, mut h_s) = (load::<R, N>(&self.h0, start), load::<R, N>(&self.h_s0, start));
+        let (mut h, mut h_s) = (load::<R, N>(&self.h0, first), load::<R, N>(&self.h_s0, first));
         for t in 0..input.steps() {
             leak_and_add(&mut i, self.constants.alpha, weights, input.at(t));
-            let y = self.update::<PLAIN, N>(start, &i, &mut h, &mut h_s);
+            let y = self.update::<PLAIN, N>(first, &i, &mut h, &mut h_s);
             for (kept, signal) in kept.chunks_exact_mut(block).zip([&h, &y, &i, &h_s]) {
-                store(kept, t * neurons + start, *signal);
+                store(kept, t * width + at, *signal);
             }
         }
     }
 
-    /// Fills a sample's ∂L/∂i, `[timesteps, neurons]`, and the gradients of its parameters, in the order of
-    /// [`SrcLayer::new`].
+    /// Fills a sample's ∂L/∂i for the neurons of a panel, `[timesteps, neurons]`, and adds to the gradients of their
+    /// parameters, which stand in the order of [`SrcLayer::new`].
     #[inline(always)]
-    pub fn backward(
-        &self,
-        flow: Flow,
-        kept: &[R],
-        gradient: SpikeGradient<'_, R>,
-        push: Push<R>,
-        g_i: &mut [R],
-        g_p: &mut [R],
-    ) {
-        let neurons = self.neurons();
-        let kept = Kept::new(kept, g_i.len());
+    pub fn backward(&self, given: Backward<'_, R>, g_i: &mut [R], g_p: &mut [R]) {
+        let Backward { flow, panel, kept, gradient, push } = given;
+        let neurons = panel.len();
+        let depth = kept.len() / self.neurons();
+        let kept = Kept::new(&kept[depth * panel.start..][..depth * neurons], g_i.len());
+        let (h0, h_s0) = (&self.h0[panel.clone()], &self.h_s0[panel.clone()]);
         let zeros = || vec![R::ZERO; neurons];
         let mut carried = Carried { g_i: zeros(), c_h: zeros(), g_hs: zeros() };
         let mut step = Step { g_s: zeros(), u: zeros(), g_h: zeros(), g_hs: zeros() };
-        g_p.fill(R::ZERO);
         let (g_b, mut g_learnt) = g_p.split_at_mut(neurons);
         let plain = flow.detach && self.learn.is_empty() && self.constants.z == R::ZERO;
         let above = match self.constants.spikes {
@@ -326,14 +327,18 @@ impl<R: Real> SrcLayer<R> {
                 }
             } else {
                 gradient.at(t, push, spikes, &mut step.g_s);
-                let h_before = if t > 0 { row(kept.h, t - 1, neurons) } else { &self.h0 };
-                self.full_step(flow, t == 0, (h, h_before, y), &mut step, &mut carried);
+                let before = if t > 0 {
+                    (row(kept.h, t - 1, neurons), kept.h_s.get((t - 1) * neurons..).unwrap_or(&[]))
+                } else {
+                    (h0, h_s0)
+                };
+                self.full_step(flow, t == 0, (h, before.0, y), &mut step, &mut carried);
                 g_b.iter_mut().zip(&step.u).for_each(|(g_b, &u)| *g_b += u);
                 let mut rest = &mut *g_learnt;
                 for &learnt in &self.learn {
                     let (sums, behind) = rest.split_at_mut(learnt.numbers(neurons));
                     rest = behind;
-                    self.learn_step(learnt, t, &kept, &step, &carried.g_i, sums);
+                    self.learn_step(learnt, t, (&kept, before), &step, &carried.g_i, sums);
                 }
                 g_i[t * neurons..][..neurons].copy_from_slice(&carried.g_i);
             }
@@ -342,13 +347,15 @@ impl<R: Real> SrcLayer<R> {
         for &learnt in &self.learn {
             let (sums, behind) = g_learnt.split_at_mut(learnt.numbers(neurons));
             g_learnt = behind;
-            match learnt {
-                Learnable::H0 => sums.copy_from_slice(&carried.c_h),
-                Learnable::HS0 => sums.copy_from_slice(&carried.g_hs),
-                _ => {}
-            }
+            let out = match learnt {
+                Learnable::H0 => &carried.c_h,
+                Learnable::HS0 => &carried.g_hs,
+                _ => continue,
+            };
+            sums.iter_mut().zip(out).for_each(|(sum, &g)| *sum += g);
         }
-        g_b.iter_mut().zip(&self.bounded).filter(|(_, bounded)| **bounded).for_each(|(g, _)| *g = R::ZERO);
+        let bounded = self.bounded[panel].iter();
+        g_b.iter_mut().zip(bounded).filter(|(_, bounded)| **bounded).for_each(|(g, _)| *g = R::ZERO);
     }
 
     /// One timestep back with h and h_s detached and nothing learnt but weights and b_h: the case that trainings spend
@@ -406,23 +413,22 @@ impl<R: Real> SrcLayer<R> {
         }
     }
 
-    /// Adds timestep `t`'s share to the gradient of a learnt constant; `g_i` is ∂L/∂i\[t\].
+    /// Adds timestep `t`'s share to the gradient of a learnt constant; `g_i` is ∂L/∂i\[t\], and h and h_s of the timestep before
+    /// stand behind `kept`.
     fn learn_step(
         &self,
         learnt: Learnable,
         t: usize,
-        kept: &Kept<'_, R>,
+        (kept, (h_before, h_s_before)): (&Kept<'_, R>, (&[R], &[R])),
         step: &Step<R>,
         g_i: &[R],
         sums: &mut [R],
     ) {
-        let (c, n) = (&self.constants, self.neurons());
+        let (c, n) = (&self.constants, g_i.len());
         let (h, y) = (row(kept.h, t, n), row(kept.y, t, n));
-        let (h_before, first) = if t > 0 { (row(kept.h, t - 1, n), false) } else { (&*self.h0, true) };
-        let h_s_before = || if first { &*self.h_s0 } else { row(kept.h_s, t - 1, n) };
         match learnt {
             // i is 0 before the first timestep.
-            Learnable::Alpha if first => {}
+            Learnable::Alpha if t == 0 => {}
             Learnable::Alpha => sums[0] += dot(g_i, row(kept.i, t - 1, n)),
             Learnable::Rho => {
                 let i = row(kept.i, t, n);
@@ -438,13 +444,12 @@ impl<R: Real> SrcLayer<R> {
                 }
             }
             Learnable::R => sums[0] += dot(&step.u, h_before),
-            Learnable::RS => sums[0] += dot(&step.u, h_s_before()),
+            Learnable::RS => sums[0] += dot(&step.u, h_s_before),
             Learnable::ZS => {
-                let h_s = h_s_before();
                 for k in 0..n {
                     let gate = if c.gate == Gate::Previous { h_before[k] } else { h[k] };
                     let which = usize::from(gate > R::of(0.5));
-                    sums[which] += step.g_hs[k] * (h_s[k] - h_before[k]);
+                    sums[which] += step.g_hs[k] * (h_s_before[k] - h_before[k]);
                 }
             }
             // Theirs is what is left when all timesteps are done.

@@ -1,43 +1,9 @@
 //! The sparse products of a layer's synapses: weights are added for spikes only.
 
-use super::lanes::{in_blocks, load, store, view};
+use super::lanes::{in_blocks, view};
+use super::panel::PANEL;
 use super::{Events, Real, dispatch};
 use pulp::NullaryFnOnce;
-use std::ops::Range;
-
-/// Neurons whose sums stay in registers together: enough sums side by side to hide how long an addition takes.
-pub const PANEL: usize = 64;
-
-/// A layer's weights, `[inputs, neurons]`, cut into panels of [`PANEL`] neurons (the last one may have fewer), each
-/// `[inputs, neurons of the panel]`: what a few neurons take from all spikes of a sample lies close together.
-#[derive(Clone, Debug)]
-pub struct Panels<R> {
-    neurons: usize,
-    inputs: usize,
-    numbers: Vec<R>,
-}
-
-impl<R: Real> Panels<R> {
-    /// Panels of `weights`, which lead to so many neurons.
-    pub fn new(weights: &[R], neurons: usize) -> Self {
-        let mut numbers = Vec::with_capacity(weights.len());
-        for start in (0..neurons).step_by(PANEL) {
-            let columns = start..(start + PANEL).min(neurons);
-            for row in weights.chunks_exact(neurons) {
-                numbers.extend_from_slice(&row[columns.clone()]);
-            }
-        }
-        Self { neurons, inputs: weights.len() / neurons, numbers }
-    }
-
-    /// The neurons of each panel, and their weights.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (Range<usize>, &[R])> {
-        self.numbers
-            .chunks(PANEL * self.inputs)
-            .enumerate()
-            .map(|(index, weights)| (index * PANEL..((index + 1) * PANEL).min(self.neurons), weights))
-    }
-}
 
 /// `sum = leak * sum + Σ value * row`: Eq. 3a for `N` neurons, whose weights are in rows `width` apart.
 #[inline(always)]
@@ -150,62 +116,40 @@ impl<R: Real> ByInput<R> {
     }
 }
 
-/// ∂L/∂W of a batch, `Σ s_in[t] g_i[t]`, for the neurons in `columns`, as an `[inputs, columns]` block.
-///
-/// Whoever calls this for some columns owns them alone, and adds the samples in order: the result is the same for any
-/// number of threads.
-pub fn weight_gradient<'a, R: Real>(
-    inputs: usize,
-    neurons: usize,
-    columns: Range<usize>,
-    samples: impl Iterator<Item = (&'a ByInput<R>, &'a [R])>,
-) -> Vec<R> {
-    let mut g_w = vec![R::ZERO; inputs * columns.len()];
-    for (spikes, g_i) in samples {
-        dispatch(SampleWeights { spikes, g_i, neurons, columns: columns.clone(), g_w: &mut g_w });
+impl<R: Real> ByInput<R> {
+    /// Adds a sample's share of ∂L/∂W, `Σ s_in[t] g_i[t]`, for the neurons of a panel: from their ∂L/∂i,
+    /// `[timesteps, neurons]`, to an `[inputs, neurons]` block.
+    pub fn add_weight_gradient(&self, neurons: usize, g_i: &[R], g_w: &mut [R]) {
+        dispatch(WeightGradient { spikes: self, neurons, g_i, g_w });
     }
-    g_w
 }
 
-/// One sample's share of [`weight_gradient`].
-struct SampleWeights<'a, R> {
+struct WeightGradient<'a, R> {
     spikes: &'a ByInput<R>,
-    g_i: &'a [R],
     neurons: usize,
-    columns: Range<usize>,
+    g_i: &'a [R],
     g_w: &'a mut [R],
 }
 
-impl<R: Real> NullaryFnOnce for SampleWeights<'_, R> {
+impl<R: Real> NullaryFnOnce for WeightGradient<'_, R> {
     type Output = ();
 
     #[inline(always)]
     fn call(self) {
-        let Self { spikes, g_i, neurons, columns, g_w } = self;
-        let width = columns.len();
-        // A few columns of all timesteps at once, side by side, stay in the cache nearest to the core.
-        let mut near = vec![R::ZERO; g_i.len() / neurons * PANEL.min(width)];
-        for start in (0..width).step_by(PANEL) {
-            let count = PANEL.min(width - start);
-            let rows = near.chunks_exact_mut(count).zip(g_i.chunks_exact(neurons));
-            for (near, row) in rows {
-                let from = columns.start + start;
-                in_blocks!(count, |at, N| { store(near, at, load::<R, N>(row, from + at)) });
-            }
-            let mut first = 0;
-            for &(input, end) in &spikes.inputs {
-                let end = end as usize;
-                let row = &mut g_w[usize::from(input) * width + start..][..count];
-                let times = &spikes.times[first..end];
-                let values = spikes.values.get(first..end).unwrap_or(&[]);
-                first = end;
-                if count == PANEL {
-                    add_times::<R, PANEL>(row, &near, count, times, values);
-                } else {
-                    in_blocks!(count, |at, N| {
-                        add_times::<R, N>(&mut row[at..], &near[at..], count, times, values);
-                    });
-                }
+        let Self { spikes, neurons, g_i, g_w } = self;
+        let mut first = 0;
+        for &(input, end) in &spikes.inputs {
+            let end = end as usize;
+            let row = &mut g_w[usize::from(input) * neurons..][..neurons];
+            let times = &spikes.times[first..end];
+            let values = spikes.values.get(first..end).unwrap_or(&[]);
+            first = end;
+            if neurons == PANEL {
+                add_times::<R, PANEL>(row, g_i, PANEL, (times, values));
+            } else {
+                in_blocks!(neurons, |at, N| {
+                    add_times::<R, N>(&mut row[at..], &g_i[at..], neurons, (times, values));
+                });
             }
         }
     }
@@ -214,9 +158,9 @@ impl<R: Real> NullaryFnOnce for SampleWeights<'_, R> {
 /// `row += Σ value * g_i[t]` over the timesteps in which an input spikes, for `N` of `neurons` neurons: their sums stay in
 /// registers.
 #[inline(always)]
-fn add_times<R: Real, const N: usize>(row: &mut [R], g_i: &[R], neurons: usize, times: &[u16], values: &[R]) {
+fn add_times<R: Real, const N: usize>(row: &mut [R], g_i: &[R], neurons: usize, spikes: (&[u16], &[R])) {
     let mut sum = [R::ZERO; N];
-    gather(&mut sum, g_i, neurons, (times, values));
+    gather(&mut sum, g_i, neurons, spikes);
     for (w, sum) in row.iter_mut().zip(sum) {
         *w += sum;
     }

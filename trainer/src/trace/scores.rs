@@ -23,8 +23,12 @@ pub fn of_spikes(spikes: &Events<f32>, architecture: &Architecture) -> Result<Ve
     for batch in ends.chunks(BATCH) {
         let longest = batch[batch.len() - 1];
         let events = batch.iter().map(|&end| beginning(spikes, end, longest - end)).collect();
-        let edge =
-            Edge { tensor: Tensor::zeros(1, DType::F32, &Device::Cpu)?, slot: Arc::default(), layer: 0 };
+        let edge = Edge {
+            tensor: Tensor::zeros(1, DType::F32, &Device::Cpu)?,
+            slot: Arc::default(),
+            weight: Arc::default(),
+            layer: 0,
+        };
         let spikes = Spikes { events: Arc::new(events), width, edge: Some(edge) };
         append(&mut scores, &readout(&spikes, architecture.classes, &architecture.readout)?)?;
     }
