@@ -2,13 +2,14 @@
 
 use std::{env, fmt::Write, fs, path::Path};
 
-/// Segments of width 1/32 on [-8, 8).
-const SEGMENTS: i32 = 512;
-/// Beyond this half LSB of Q15, tanh rounds to 1, which Q15 cannot hold.
-const MAX: f64 = 32767.0;
+/// Entries of tanh on each side of 0, 1/128 apart: up to ±8.
+const SIDE: i32 = 1024;
+/// What 1 becomes in Q15: of the multiples of 8 below it the greatest, so that h_s, which is rounded to such multiples,
+/// never becomes 1, which Q15 cannot hold.
+const MAX: f64 = 32760.0;
 
-fn knot(index: i32) -> i32 {
-    let x = f64::from(index - SEGMENTS / 2) / 32.0;
+fn tanh(entry: i32) -> i32 {
+    let x = f64::from(entry) / 128.0;
     (x.tanh() * 32768.0).round().clamp(-MAX, MAX) as i32
 }
 
@@ -23,11 +24,10 @@ fn latency(value: u8) -> u32 {
 
 fn main() {
     let mut rows = String::new();
-    for segment in 0..SEGMENTS {
-        let (left, right) = (knot(segment), knot(segment + 1));
-        writeln!(rows, "    {},", (left << 16) + right - left).expect("a string takes any text");
+    for entry in -SIDE..=SIDE {
+        writeln!(rows, "    {},", tanh(entry)).expect("a string takes any text");
     }
-    let table = format!("static SEGMENTS: [i32; {SEGMENTS}] = [\n{rows}];\n");
+    let table = format!("pub(crate) static TANH: [i16; {}] = [\n{rows}];\n", 2 * SIDE + 1);
     let out = env::var("OUT_DIR").expect("cargo sets OUT_DIR");
     fs::write(Path::new(&out).join("tanh_table.rs"), table).expect("OUT_DIR is writable");
     // From the faintest value that spikes, 3, to white.

@@ -5,10 +5,10 @@ use crate::header::{CellHeader, EncoderHeader, Header, LayerHeader, Outline, Raw
 use crate::input::Input;
 use core::fmt;
 use serde::Deserialize;
-use spikelet_runtime::formats::{Coefficient, Gate, Loss};
+use spikelet_runtime::formats::{Coefficient, Gate};
 use spikelet_runtime::{
-    GatedBy, Layer, LifLayer, LifNeuron, MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, SpikeKind,
-    SrcConstants, SrcLayer, Synapses,
+    GatedBy, Layer, LifLayer, LifNeuron, MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, Shape, SpikeKind,
+    SrcConstants, SrcLayer, Synapses, Width,
 };
 
 /// The first four bytes of a model file.
@@ -16,7 +16,7 @@ pub const MAGIC: [u8; 4] = *b"SPKL";
 
 /// Version of the format. Raised when an older reader would misread a newer file: a field added, moved or given
 /// another meaning, or a block laid out differently.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Bytes before the header; also the alignment of the file and of every block in it.
 pub const PREFIX: usize = 16;
@@ -68,7 +68,7 @@ impl fmt::Display for FileError {
             Self::Bits(bits) => {
                 write!(
                     f,
-                    "the model has {bits}-bit weights, which this program cannot run: export it with --bits 8"
+                    "the model has {bits}-bit weights, which this program cannot run: export it with --bits 8, 5, 4, 3 or 2"
                 )
             }
             Self::Blocks => {
@@ -200,25 +200,22 @@ fn in_width(count: u64) -> Result<u16, FileError> {
 
 /// Takes a layer's blocks and puts it together.
 fn layer_of<'m>(layer: &LayerHeader, inputs: u16, blocks: &mut Blocks<'m>) -> Result<Layer<'m>, FileError> {
-    if layer.bits != 8 {
-        return Err(FileError::Bits(layer.bits));
-    }
+    let width = Width::from_bits(layer.bits).ok_or(FileError::Bits(layer.bits))?;
     let neurons = in_width(layer.neurons.into())?;
-    let weights: &[i8] = blocks.take(usize::from(inputs) * Synapses::stride(neurons))?;
-    // -128 would break the bound on sums of weights.
-    if weights.contains(&i8::MIN) {
-        return Err(FileError::Range);
+    let mut shape = Shape::new(inputs, neurons, width);
+    if layer.rows.is_some() {
+        shape.rows = Some(blocks.take(usize::from(inputs))?);
     }
-    let synapses = Synapses::new(weights, inputs, neurons).map_err(|_| FileError::Range)?;
+    if let Some(kept) = layer.columns {
+        shape.columns = Some(blocks.take(usize::from(kept))?);
+    }
+    let weights = blocks.take(shape.words())?;
+    let synapses = Synapses::new(weights, shape).map_err(|_| FileError::Range)?;
+    let integrator = layer.integrator();
     match layer.cell {
-        CellHeader::Src { loss, rho, r, r_s, z_s_hyp, z_s_dep, z, previous, binary, initial } => {
+        CellHeader::Src { rho, r, r_s, z_s_hyp, z_s_dep, z, previous, binary, initial } => {
             let of_neurons: &[NeuronConstants] = blocks.take(usize::from(neurons))?;
-            // A negative gain would turn every weight round.
-            if of_neurons.iter().any(|&[gain, _]| gain < 0) {
-                return Err(FileError::Range);
-            }
             let constants = SrcConstants {
-                loss: Loss::from_bits(loss),
                 rho: Coefficient::from_bits(rho),
                 r: Coefficient::from_bits(r),
                 r_s: Coefficient::from_bits(r_s),
@@ -228,16 +225,16 @@ fn layer_of<'m>(layer: &LayerHeader, inputs: u16, blocks: &mut Blocks<'m>) -> Re
                 gated_by: if previous { GatedBy::Previous } else { GatedBy::Current },
                 spikes: if binary { SpikeKind::Binary } else { SpikeKind::Graded },
             };
-            let mut layer = SrcLayer::new(synapses, of_neurons, constants).map_err(|_| FileError::Range)?;
+            let mut layer = SrcLayer::new(synapses, of_neurons, integrator, constants).map_err(|_| FileError::Range)?;
             if initial {
                 let initial = blocks.take(usize::from(neurons))?;
                 layer = layer.with_initial(initial).map_err(|_| FileError::Range)?;
             }
             Ok(layer.into())
         }
-        CellHeader::Lif { loss } => {
+        CellHeader::Lif {} => {
             let of_neurons: &[LifNeuron] = blocks.take(usize::from(neurons))?;
-            let layer = LifLayer::new(synapses, of_neurons, Loss::from_bits(loss));
+            let layer = LifLayer::new(synapses, of_neurons, integrator);
             Ok(layer.map_err(|_| FileError::Range)?.into())
         }
     }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use spikelet_runtime::encode::{Encoder, Gain, LatencyCode, RateCode};
-use spikelet_runtime::formats::{Loss, Score};
-use spikelet_runtime::{GatedBy, MAX_LAYERS, Readout, ReadoutError, SpikeKind, SrcConstants};
+use spikelet_runtime::formats::{Decay, Loss, Score};
+use spikelet_runtime::{GatedBy, Integrator, MAX_LAYERS, Readout, ReadoutError, SpikeKind, SrcConstants};
 
 /// Everything about a network but its weights.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,6 +76,16 @@ pub struct LayerHeader {
     pub neurons: u16,
     /// Width of a weight in bits.
     pub bits: u8,
+    /// Inputs that have a row of weights, if not all: the layer has a block of rows.
+    pub rows: Option<u16>,
+    /// Neurons that have a column of weights, if not all: the layer has a block of columns.
+    pub columns: Option<u16>,
+    /// Bits of [`Integrator::decay`].
+    pub decay: u16,
+    /// [`Integrator::shift`].
+    pub shift: u8,
+    /// [`Integrator::proved`].
+    pub proved: bool,
     /// Kind and constants of its cells.
     pub cell: CellHeader,
 }
@@ -85,8 +95,6 @@ pub struct LayerHeader {
 pub enum CellHeader {
     /// Bits of [`SrcConstants`].
     Src {
-        /// [`SrcConstants::loss`].
-        loss: i32,
         /// [`SrcConstants::rho`].
         rho: i16,
         /// [`SrcConstants::r`].
@@ -94,11 +102,11 @@ pub enum CellHeader {
         /// [`SrcConstants::r_s`].
         r_s: i16,
         /// [`SrcConstants::z_s_hyp`].
-        z_s_hyp: i32,
+        z_s_hyp: i16,
         /// [`SrcConstants::z_s_dep`].
-        z_s_dep: i32,
+        z_s_dep: i16,
         /// [`SrcConstants::z`].
-        z: i32,
+        z: i16,
         /// [`GatedBy::Previous`], not [`GatedBy::Current`].
         previous: bool,
         /// [`SpikeKind::Binary`], not [`SpikeKind::Graded`].
@@ -107,10 +115,7 @@ pub enum CellHeader {
         initial: bool,
     },
     /// Leaky integrate-and-fire neurons; their thresholds stand in the block of neurons.
-    Lif {
-        /// Bits of the [`Loss`] 1 - α_V.
-        loss: i32,
-    },
+    Lif {},
 }
 
 /// Where a model comes from.
@@ -180,12 +185,18 @@ impl ReadoutHeader {
     }
 }
 
+impl LayerHeader {
+    /// How the layer's neurons integrate their inputs.
+    pub const fn integrator(&self) -> Integrator {
+        Integrator { decay: Decay::from_bits(self.decay), shift: self.shift, proved: self.proved }
+    }
+}
+
 impl CellHeader {
     /// SRC cells with these constants; `initial` if their layer has a block of initial states.
     pub const fn of_src(constants: SrcConstants, initial: bool) -> Self {
-        let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep, z, gated_by, spikes } = constants;
+        let SrcConstants { rho, r, r_s, z_s_hyp, z_s_dep, z, gated_by, spikes } = constants;
         Self::Src {
-            loss: loss.to_bits(),
             rho: rho.to_bits(),
             r: r.to_bits(),
             r_s: r_s.to_bits(),

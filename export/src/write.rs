@@ -10,9 +10,13 @@ use std::vec::Vec;
 /// A layer's blocks, as FORMAT.md lays them out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LayerBlocks {
-    /// One row per input, padded to a multiple of 4.
-    pub weights: Vec<i8>,
-    /// Two numbers for each neuron: gain and bias of SRC, threshold and resting potential of LIF.
+    /// The row of each input, or 65,535 for a pruned one, if the header says that not all have one; else empty.
+    pub rows: Vec<u16>,
+    /// Neurons that have a column, if the header says that not all have; else empty.
+    pub columns: Vec<u16>,
+    /// Packed weights, as [`Shape::pack`](spikelet_runtime::Shape::pack) lays them out.
+    pub weights: Vec<u32>,
+    /// Two numbers for each neuron: gain, and bias of SRC or threshold and resting potential of LIF.
     pub neurons: Vec<[i32; 2]>,
     /// Initial states of each neuron of SRC, if the header says that there are any; else empty.
     pub initial: Vec<InitialState>,
@@ -55,6 +59,8 @@ pub fn write_model(header: &Header<'_>, layers: &[LayerBlocks]) -> Result<Aligne
     file.extend([0; 8]);
     push_padded(&mut file, &encoded);
     for layer in layers {
+        push_padded(&mut file, bytemuck::cast_slice(&layer.rows));
+        push_padded(&mut file, bytemuck::cast_slice(&layer.columns));
         push_padded(&mut file, bytemuck::cast_slice(&layer.weights));
         push_padded(&mut file, bytemuck::cast_slice(&layer.neurons));
         push_padded(&mut file, bytemuck::cast_slice(&layer.initial));

@@ -2,31 +2,32 @@
 //!
 //! | name | format | range | unit |
 //! |---|---|---|---|
-//! | weight | `i8` | -127 to 127 | weight step of its neuron |
-//! | [`Current`] | Q24.8 | ±2^19 | weight steps of its neuron |
-//! | [`CurrentGain`] | Q1.31 | 0 to 1 | ρ per eight weight steps |
-//! | [`TanhArgument`] | Q18.14 | ±2^17 | 1 |
+//! | weight | 8, 5, 4, 3 or 2 bits | ±127, ±15, ±7, ±3, ±1 | weight step of its neuron |
+//! | sum | `i32` | ±2^29 | weight steps, or 2^-shift of one where spikes are graded |
+//! | [`Current`] | Q4.12 | ±8 | ρ of its layer, or the unit of its LIF neuron |
+//! | [`Decay`] | Q3.13 | 0 to 8191/8192 | share kept per timestep |
+//! | gain | `i32` | 0 to 2^31 - 1 | 2^-13 bits of a current per unit of a sum |
+//! | [`Argument`] | Q6.26 | ±32 | 1 |
 //! | [`Membrane`] | Q1.15 | ±1 | 1 |
 //! | [`Coefficient`] | Q5.11 | ±16 | 1 |
-//! | [`Gate`] | Q17.15 | 0 to 1 | 1 |
+//! | [`Gate`] | Q1.15 | 0 to 32767/32768 | 1 |
 //! | [`Loss`] | Q1.31 | above 0, to 1 | share lost per timestep |
 //! | [`crate::SpikeValue`] | Q8.8 | 1/256 to 1 | 1 |
 //! | [`Score`] | Q18.14 | ±2^17 | 1 |
 //!
-//! Weights have a scale of their own for each output neuron, so the integrated current i of Eq. 3a is kept in
-//! weight steps of its neuron, and [`CurrentGain`] brings it to the argument of tanh.
+//! Weights have a scale of their own for each output neuron; its gain brings their sum to the unit of its current.
 
 use fixed::FixedI32;
-use fixed::types::extra::{U8, U11, U14, U15, U31};
+use fixed::types::extra::{U11, U12, U13, U14, U15, U26, U31};
 
-/// Integrated current i (Eq. 3a) in weight steps of its neuron.
-pub type Current = FixedI32<U8>;
+/// Integrated current i of SRC (Eq. 3a) in units of ρ, or membrane V of LIF in its neuron's unit. Saturates at ±8.
+pub type Current = fixed::FixedI16<U12>;
 
-/// Per neuron: 8 (size of a weight step) / ρ, what eight weight steps add to the argument of tanh in Eq. 3b.
-pub type CurrentGain = FixedI32<U31>;
+/// α of a layer's leaky integrators, the share of a current that it keeps each timestep: 0 to 8191/8192.
+pub type Decay = fixed::FixedU16<U13>;
 
 /// Argument of tanh.
-pub type TanhArgument = FixedI32<U14>;
+pub type Argument = FixedI32<U26>;
 
 /// Values within ±1: h, h_s and every tanh.
 pub type Membrane = fixed::FixedI16<U15>;
@@ -34,22 +35,23 @@ pub type Membrane = fixed::FixedI16<U15>;
 /// The cell's constants ρ, r and r_s.
 pub type Coefficient = fixed::FixedI16<U11>;
 
-/// Values of z_s.
-pub type Gate = FixedI32<U15>;
+/// Values of z and z_s, 0 to 32767/32768.
+pub type Gate = fixed::FixedI16<U15>;
 
-/// 1 - α of a leaky integrator: the share it loses each timestep.
+/// 1 - α of the readout's leaky integrators: the share they lose each timestep.
 pub type Loss = FixedI32<U31>;
 
 /// A class's score, and the weights of the readout.
 pub type Score = FixedI32<U14>;
 
-/// What a leaky integrator keeps each timestep, in Q1.31: 1 - `loss`, for a loss above 0.
+/// What the readout keeps each timestep, in Q1.31: 1 - `loss`, for a loss above 0.
 #[inline]
 pub(crate) fn kept(loss: Loss) -> i32 {
     i32::MIN.wrapping_sub(loss.to_bits())
 }
 
-/// One timestep of a leak: `value` times what is [`kept`], rounded towards 0, and nearer to 0 by at least one bit.
+/// One timestep of the readout's leak: `value` times what is [`kept`], rounded towards 0, and nearer to 0 by at least one
+/// bit.
 ///
 /// Rounding to nearest would leave small values standing for ever. With this rule a value without input
 /// reaches exactly 0, from where it does not move.

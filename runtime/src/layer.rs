@@ -1,6 +1,7 @@
 //! A layer of any kind of cell.
 
 use crate::formats::Current;
+use crate::integrator::Integrator;
 use crate::lif_layer::LifLayer;
 use crate::spikes::LayerSpikes;
 use crate::src_layer::{Potentials, SrcLayer};
@@ -18,10 +19,19 @@ pub enum Layer<'m> {
 /// States of a layer's neurons.
 #[derive(Debug)]
 pub struct LayerStates<'a> {
-    /// Per neuron: α i of SRC or α_V V of LIF, as it enters the next timestep, leak done.
+    /// Per neuron: i of SRC or V of LIF.
     pub currents: &'a mut [Current],
     /// Per neuron of SRC: h and h_s. Empty for LIF.
     pub potentials: &'a mut [Potentials],
+}
+
+/// What a timestep did to a layer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Update {
+    /// A current would have left its range and was kept at its end.
+    pub saturated: bool,
+    /// No input spiked, no neuron spikes and no state changed: as long as no input spikes, further timesteps change nothing.
+    pub rests: bool,
 }
 
 impl<'m> Layer<'m> {
@@ -30,6 +40,14 @@ impl<'m> Layer<'m> {
         match self {
             Self::Src(layer) => layer.synapses(),
             Self::Lif(layer) => layer.synapses(),
+        }
+    }
+
+    /// How its neurons integrate their inputs.
+    pub const fn integrator(&self) -> &Integrator {
+        match self {
+            Self::Src(layer) => layer.integrator(),
+            Self::Lif(layer) => layer.integrator(),
         }
     }
 
@@ -54,12 +72,18 @@ impl<'m> Layer<'m> {
         }
     }
 
-    /// Advances every neuron by one timestep, after this timestep's spikes have been added to the currents, and lists
-    /// the neurons that spike; see [`SrcLayer::update`] and [`LifLayer::update`].
-    pub fn update(&self, states: &mut LayerStates<'_>, spikes: &mut LayerSpikes) {
+    /// Advances every neuron by one timestep, given the sums of its spiking inputs' weights, or `None` if no input spikes, and
+    /// lists the neurons that spike; see [`SrcLayer::update`] and [`LifLayer::update`].
+    #[inline]
+    pub fn update(
+        &self,
+        sums: Option<&[i32]>,
+        states: &mut LayerStates<'_>,
+        spikes: &mut LayerSpikes,
+    ) -> Update {
         match self {
-            Self::Src(layer) => layer.update(states, spikes),
-            Self::Lif(layer) => layer.update(states.currents, spikes),
+            Self::Src(layer) => layer.update(sums, states, spikes),
+            Self::Lif(layer) => layer.update(sums, states.currents, spikes),
         }
     }
 }

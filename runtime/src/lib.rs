@@ -6,28 +6,32 @@ extern crate std;
 
 pub mod encode;
 pub mod formats;
+mod integrator;
 mod layer;
 mod lif_layer;
 mod model;
 mod network;
+pub mod neurons;
 mod readout;
 #[cfg(test)]
 mod reference;
 mod spikes;
 mod src_layer;
-mod synapses;
+pub mod synapses;
 mod tanh;
 
-pub use layer::{Layer, LayerStates};
-pub use lif_layer::{LifLayer, LifLayerError, LifNeuron};
+pub use integrator::{Integrator, MOST_INPUT};
+pub use layer::{Layer, LayerStates, Update};
+pub use lif_layer::{LifLayer, LifLayerError, LifNeuron, lif_levels, lif_neuron};
 pub use model::{Model, ModelError, Need};
 pub use network::{Memory, MemoryError, MemoryView, Network};
 pub use readout::{Readout, ReadoutError};
 pub use spikes::{InputSpikes, LayerSpikes, Spike, SpikeValue};
 pub use src_layer::{
-    GatedBy, InitialState, NeuronConstants, Potentials, SpikeKind, SrcConstants, SrcLayer, SrcLayerError,
+    GatedBy, InitialState, MOST_BIAS, MOST_STATE, NeuronConstants, Potentials, SpikeKind, SrcConstants,
+    SrcLayer, SrcLayerError,
 };
-pub use synapses::{Synapses, SynapsesError};
+pub use synapses::{Shape, Synapses, SynapsesError, Width};
 pub use tanh::tanh;
 
 /// Most inputs, and most neurons of a layer. Sums of that many weights cannot overflow.

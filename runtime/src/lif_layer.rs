@@ -5,14 +5,18 @@
 //! s[t] = 1 and V[t] = V_rest if V[t] > V_thresh, else s[t] = 0
 //! ```
 //!
-//! V is kept in weight steps of its neuron, and so are V_thresh and V_rest: no step has to be scaled.
+//! V is kept in a unit of its neuron's own, and so are V_thresh and V_rest: the quantiser makes it the larger of the two.
 
-use crate::formats::{Current, Loss, kept, leak};
+use crate::formats::Current;
+use crate::integrator::{Integrator, integrate, integrate_any, saturate};
+use crate::layer::Update;
 use crate::spikes::{LayerSpikes, Spike};
-use crate::src_layer::CURRENT_LIMIT;
 use crate::synapses::Synapses;
 
-/// Constants of one neuron as they lie in a model: bits of V_thresh and of V_rest as [`Current`]s.
+/// Constants of one neuron as they lie in a model: its gain, and bits of V_thresh (lower half) and V_rest (upper half) as
+/// [`Current`]s.
+///
+/// The gain is the size of its weight step, or of the part of one that sums are counted in, in 2^-25 of its unit.
 pub type LifNeuron = [i32; 2];
 
 /// A layer's weights and constants, in place; the membranes of its neurons are elsewhere.
@@ -20,7 +24,7 @@ pub type LifNeuron = [i32; 2];
 pub struct LifLayer<'m> {
     synapses: Synapses<'m>,
     neurons: &'m [LifNeuron],
-    loss: Loss,
+    integrator: Integrator,
 }
 
 /// Why parts do not make a layer.
@@ -29,25 +33,44 @@ pub struct LifLayer<'m> {
 pub enum LifLayerError {
     /// There must be constants for each neuron.
     Length,
-    /// The loss is not above 0 (without a leak, membranes never rest), or a threshold or resting potential is not
-    /// within ±2^19 weight steps.
+    /// α_V is not below 1 (without a leak, membranes never rest), a shift is above 8, a gain is negative, or a resting
+    /// potential is above its threshold.
     Constants,
 }
 
+/// V_thresh and V_rest of a neuron's constants.
+#[inline]
+pub const fn lif_levels(neuron: LifNeuron) -> (Current, Current) {
+    let levels = neuron[1];
+    (Current::from_bits(levels as i16), Current::from_bits((levels >> 16) as i16))
+}
+
+/// The constants of a neuron with this gain, V_thresh and V_rest.
+pub const fn lif_neuron(gain: i32, threshold: Current, rest: Current) -> LifNeuron {
+    [gain, (threshold.to_bits() as u16 as i32) | ((rest.to_bits() as i32) << 16)]
+}
+
 impl<'m> LifLayer<'m> {
-    /// A layer of as many neurons as `synapses` lead to, each with its constants, and the `loss` 1 - α_V.
+    /// A layer of as many neurons as `synapses` lead to, each with its constants.
     ///
     /// # Errors
     /// [`LifLayerError`] if a length does not fit or a constant is out of its range.
-    pub fn new(synapses: Synapses<'m>, neurons: &'m [LifNeuron], loss: Loss) -> Result<Self, LifLayerError> {
+    pub fn new(
+        synapses: Synapses<'m>,
+        neurons: &'m [LifNeuron],
+        integrator: Integrator,
+    ) -> Result<Self, LifLayerError> {
         if neurons.len() != usize::from(synapses.neurons()) {
             return Err(LifLayerError::Length);
         }
-        let possible = 1 - CURRENT_LIMIT..CURRENT_LIMIT - 1;
-        if loss <= 0 || !neurons.iter().flatten().all(|bits| possible.contains(bits)) {
+        let possible = |&neuron: &LifNeuron| {
+            let (threshold, rest) = lif_levels(neuron);
+            neuron[0] >= 0 && rest <= threshold
+        };
+        if !integrator.is_possible() || !neurons.iter().all(possible) {
             return Err(LifLayerError::Constants);
         }
-        Ok(Self { synapses, neurons, loss })
+        Ok(Self { synapses, neurons, integrator })
     }
 
     /// The synapses from the layer's inputs to its neurons.
@@ -60,100 +83,140 @@ impl<'m> LifLayer<'m> {
         self.neurons
     }
 
-    /// 1 - α_V, the share of its potential that a membrane loses each timestep.
-    pub const fn loss(&self) -> Loss {
-        self.loss
+    /// How its neurons integrate their inputs; its α is α_V.
+    pub const fn integrator(&self) -> &Integrator {
+        &self.integrator
     }
 
-    /// Advances every membrane by one timestep, after this timestep's spikes have been added, and lists the neurons that
-    /// spike, each with the value 1. The list is cleared first.
+    /// Advances every membrane by one timestep, given the `sums` of its spiking inputs' weights or `None` if no input spikes,
+    /// and lists the neurons that spike, each with the value 1. The list is cleared first.
     ///
-    /// The only error of a step is the leak's: at most 1/256 of a weight step (asserted against the f64 twin). Sums
-    /// cannot overflow; membranes saturate at ±2^19 weight steps, above every threshold, so upwards this changes no
-    /// spike. Membranes and spikes must have room for every neuron; what has none is not advanced.
-    pub fn update(&self, membranes: &mut [Current], spikes: &mut LayerSpikes) {
+    /// The only error of a step is the leak's and the gain's rounding: at most one bit, 1/4096 of the neuron's unit (asserted
+    /// against the f64 twin). Sums cannot overflow; membranes saturate at ±8 units, which the result says. States, sums and
+    /// spikes must have room for every neuron; what has none is not advanced.
+    pub fn update(
+        &self,
+        sums: Option<&[i32]>,
+        membranes: &mut [Current],
+        spikes: &mut LayerSpikes,
+    ) -> Update {
         spikes.clear();
-        let kept = kept(self.loss);
-        for (neuron, (membrane, &[threshold, rest])) in membranes.iter_mut().zip(self.neurons).enumerate() {
-            let mut v = membrane.to_bits().clamp(-CURRENT_LIMIT, CURRENT_LIMIT - 1);
-            if v > threshold {
-                v = rest;
+        let alpha = i32::from(self.integrator.decay.to_bits());
+        let mut sums = sums.map(<[i32]>::iter);
+        let silent = sums.is_none();
+        let (mut saturated, mut changed) = (false, false);
+        for (neuron, (membrane, &constants)) in membranes.iter_mut().zip(self.neurons).enumerate() {
+            let sum = match &mut sums {
+                None => 0,
+                Some(sums) => match sums.next() {
+                    Some(&sum) => sum,
+                    None => break,
+                },
+            };
+            let before = i32::from(membrane.to_bits());
+            let integrate = if self.integrator.proved { integrate } else { integrate_any };
+            let (v, beyond) = saturate(integrate(alpha, before, sum, constants[0]));
+            let (threshold, rest) = lif_levels(constants);
+            *membrane = Current::from_bits(v as i16);
+            if *membrane > threshold {
+                *membrane = rest;
                 let _ = spikes.push(Spike::binary(neuron as u16));
             }
-            *membrane = Current::from_bits(leak(v, kept));
+            saturated |= beyond;
+            changed |= i32::from(membrane.to_bits()) != before;
         }
+        Update { saturated, rests: silent && !changed && spikes.is_empty() }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::MAX_WIDTH;
+    use crate::formats::Decay;
+    use crate::synapses::{Shape, Width};
     use heapless::Vec;
 
-    /// One step from equal membranes: the spike is the twin's, and the membrane within one bit of its.
+    const SHAPE: Shape<'_> = Shape::new(1, 1, Width::Eight);
+
+    fn integrator(alpha: f64) -> Integrator {
+        Integrator { decay: Decay::from_num(alpha), shift: 0, proved: true }
+    }
+
+    /// One step from equal states: the spike is the twin's unless V is within a bit of the threshold, and the membrane within
+    /// one bit of its.
     #[test]
     fn one_step_stays_near_the_f64_twin() {
-        let weights = [0i8; 4];
-        let synapses = Synapses::new(&weights, 1, 1).unwrap();
+        let weights = [0u32; 4];
+        let synapses = Synapses::new(&weights[..SHAPE.words()], SHAPE).unwrap();
         let mut spiked = 0;
-        for (alpha, threshold, rest) in [(0.9, 100.0, 0.0), (0.99, 3000.5, -20.25), (0.0, -5.0, -7.5)] {
-            let neurons = [[Current::from_num(threshold).to_bits(), Current::from_num(rest).to_bits()]];
-            let layer = LifLayer::new(synapses, &neurons, Loss::saturating_from_num(1.0 - alpha)).unwrap();
-            for step in -50_000..50_000 {
-                let v = Current::from_bits(step * 37);
+        let cases = [(7373.0 / 8192.0, 1.0, 0.0), (8110.0 / 8192.0, 1.0, -0.25), (0.0, -0.5, -1.0)];
+        for (alpha, threshold, rest) in cases {
+            let gain = 12_345_678;
+            let neurons = [lif_neuron(gain, Current::from_num(threshold), Current::from_num(rest))];
+            let layer = LifLayer::new(synapses, &neurons, integrator(alpha)).unwrap();
+            for step in -30_000..30_000i32 {
+                let v = Current::from_bits(step as i16);
+                let sum = step % 7;
                 let (mut membranes, mut spikes) = ([v], Vec::<Spike, 1>::new());
-                layer.update(&mut membranes, &mut spikes);
-                let real: f64 = v.to_num();
-                let (s, next) = if real > threshold { (1, rest) } else { (0, real) };
-                assert_eq!(spikes.len(), s, "V {real}");
+                let update = layer.update(Some(&[sum]), &mut membranes, &mut spikes);
+                let bits = alpha * f64::from(step) + f64::from(gain) / 8192.0 * f64::from(sum);
+                let real = bits.clamp(-32768.0, 32767.0);
+                assert!(update.saturated == (bits.floor() != real.floor()) || (bits - real).abs() < 1.0);
+                let near = (real - threshold * 4096.0).abs() <= 1.0;
+                let (s, next) = if real > threshold * 4096.0 { (1, rest * 4096.0) } else { (0, real) };
+                assert!(spikes.len() == s || near, "V {real}");
                 assert!(spikes.iter().all(|spike| spike.value() == 1));
-                assert!(
-                    (membranes[0].to_num::<f64>() - alpha * next).abs() <= 1.0 / 256.0 + 1e-9,
-                    "V {real}"
-                );
+                assert!(near || (f64::from(membranes[0].to_bits()) - next).abs() <= 1.0, "V {real}");
                 spiked += s;
             }
         }
-        assert!((100_000..200_000).contains(&spiked), "{spiked}");
+        assert!((20_000..160_000).contains(&spiked), "{spiked}");
     }
 
     #[test]
     fn extremes_saturate_and_do_not_overflow() {
-        let most = CURRENT_LIMIT - 2;
-        let weights = std::vec![127i8; MAX_WIDTH * 4];
-        let lowest = std::vec![-127i8; MAX_WIDTH * 4];
-        let all: std::vec::Vec<u16> = (0..MAX_WIDTH as u16).collect();
-        for (weights, bound) in [(&weights, most), (&lowest, -CURRENT_LIMIT)] {
-            let synapses = Synapses::new(weights, MAX_WIDTH as u16, 1).unwrap();
-            for rest in [1 - CURRENT_LIMIT, 0, most] {
-                let neurons = [[most, rest]];
-                let layer = LifLayer::new(synapses, &neurons, Loss::DELTA).unwrap();
-                let mut membranes = [Current::ZERO];
-                for _ in 0..5 {
-                    let mut spikes = Vec::<Spike, 1>::new();
-                    synapses.add(&all, &mut membranes);
-                    layer.update(&mut membranes, &mut spikes);
-                    assert_eq!(spikes.len(), usize::from(bound > 0));
-                    let kept = if bound > 0 { rest } else { bound };
-                    assert!(
-                        (membranes[0].to_bits() - kept).abs() <= 1,
-                        "{} of {kept}",
-                        membranes[0].to_bits()
-                    );
-                }
+        let weights = [0u32; 4];
+        let synapses = Synapses::new(&weights[..SHAPE.words()], SHAPE).unwrap();
+        for (sum, bound) in [(1 << 29, i16::MAX), (-(1 << 29), i16::MIN)] {
+            let neurons = [lif_neuron(i32::MAX, Current::MAX, Current::MIN)];
+            let integrator = Integrator { decay: Decay::from_bits(8191), shift: 8, proved: false };
+            let layer = LifLayer::new(synapses, &neurons, integrator).unwrap();
+            let mut membranes = [Current::ZERO];
+            for _ in 0..5 {
+                let mut spikes = Vec::<Spike, 1>::new();
+                let update = layer.update(Some(&[sum]), &mut membranes, &mut spikes);
+                assert_eq!((membranes[0].to_bits(), update.saturated, spikes.len()), (bound, true, 0));
             }
         }
     }
 
     #[test]
+    fn membranes_come_to_rest() {
+        let weights = [0u32; 4];
+        let synapses = Synapses::new(&weights[..SHAPE.words()], SHAPE).unwrap();
+        let neurons = [lif_neuron(1, Current::ONE, Current::ZERO)];
+        let layer = LifLayer::new(synapses, &neurons, integrator(0.99)).unwrap();
+        let mut membranes = [Current::from_num(-7)];
+        let mut spikes = Vec::<Spike, 1>::new();
+        let steps = (0..2000).find(|_| layer.update(None, &mut membranes, &mut spikes).rests).unwrap();
+        assert!((100..1000).contains(&steps), "{steps}");
+        assert_eq!(membranes[0], Current::ZERO);
+    }
+
+    #[test]
     fn constants_out_of_range_are_refused() {
-        let weights = [0i8; 4];
-        let synapses = Synapses::new(&weights, 1, 1).unwrap();
-        let refused = |neurons, loss| LifLayer::new(synapses, neurons, loss).unwrap_err();
-        assert_eq!(refused(&[[256, 0]], Loss::ZERO), LifLayerError::Constants);
-        assert_eq!(refused(&[[CURRENT_LIMIT - 1, 0]], Loss::DELTA), LifLayerError::Constants);
-        assert_eq!(refused(&[[256, -CURRENT_LIMIT]], Loss::DELTA), LifLayerError::Constants);
-        assert_eq!(refused(&[[256, 0]; 2], Loss::DELTA), LifLayerError::Length);
+        let weights = [0u32; 4];
+        let synapses = Synapses::new(&weights[..SHAPE.words()], SHAPE).unwrap();
+        let refused =
+            |neurons: &[LifNeuron], integrator| LifLayer::new(synapses, neurons, integrator).unwrap_err();
+        let paper = integrator(0.9);
+        let one = Integrator { decay: Decay::from_num(1), ..paper };
+        let neuron = lif_neuron(5, Current::ONE, Current::ZERO);
+        assert_eq!(refused(&[neuron], one), LifLayerError::Constants);
+        assert_eq!(refused(&[neuron], Integrator { shift: 9, ..paper }), LifLayerError::Constants);
+        assert_eq!(refused(&[[-1, 0]], paper), LifLayerError::Constants);
+        assert_eq!(refused(&[lif_neuron(5, Current::ZERO, Current::ONE)], paper), LifLayerError::Constants);
+        assert_eq!(refused(&[neuron; 2], paper), LifLayerError::Length);
+        assert_eq!(lif_levels(lif_neuron(5, Current::MIN, Current::MAX)), (Current::MIN, Current::MAX));
     }
 }

@@ -103,10 +103,10 @@ impl<'m> Model<'m> {
 }
 
 impl Need {
-    /// RAM in bytes of a [`crate::Memory`] of this size on a 32-bit core: 4 per neuron, 4 more per neuron of SRC,
-    /// 4 per neuron of the widest layer, 8 per class, and a word for the spike list's length.
+    /// RAM in bytes of a [`crate::Memory`] of this size on a 32-bit core: 2 per neuron, 4 more per neuron of SRC,
+    /// 8 per neuron of the widest layer, 8 per class, and a word for the spike list's length.
     pub const fn ram(&self) -> usize {
-        4 * (self.neurons + self.potentials + self.widest) + 8 * self.classes + 4
+        2 * self.neurons.next_multiple_of(2) + 4 * self.potentials + 8 * self.widest + 8 * self.classes + 4
     }
 
     /// True if the widths are within what any network may have.

@@ -13,24 +13,27 @@ use crate::src_layer::Potentials;
 pub struct Memory<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const CLASSES: usize> {
     currents: [Current; NEURONS],
     potentials: [Potentials; POTENTIALS],
+    sums: [i32; WIDEST],
     spikes: heapless::Vec<Spike, WIDEST>,
     scores: [Score; CLASSES],
-    sums: [u32; CLASSES],
+    votes: [u32; CLASSES],
 }
 
 /// A network's memory, whatever its size.
 #[derive(Debug)]
 pub struct MemoryView<'a> {
-    /// α i of SRC or α_V V of LIF per neuron, layer after layer.
+    /// i of SRC or V of LIF per neuron, layer after layer.
     pub currents: &'a mut [Current],
     /// h and h_s per neuron of SRC, layer after layer.
     pub potentials: &'a mut [Potentials],
+    /// Sums of the weights of spiking inputs, per neuron of the layer at hand.
+    pub sums: &'a mut [i32],
     /// Spikes of the layer at hand.
     pub spikes: &'a mut LayerSpikes,
     /// v per class.
     pub scores: &'a mut [Score],
     /// Working memory of the readout, per class.
-    pub sums: &'a mut [u32],
+    pub votes: &'a mut [u32],
 }
 
 /// The memory is too small for the model: it needs at least the numbers of [`Model::need`].
@@ -43,8 +46,15 @@ pub struct MemoryError;
 pub struct Network<'m, 'a> {
     model: &'m Model<'m>,
     memory: MemoryView<'a>,
+    /// A bit for each layer that rests.
+    resting: u16,
+    /// The readout's scores are all 0.
+    level: bool,
     spike_counts: [u32; MAX_LAYERS],
+    saturations: [u32; MAX_LAYERS],
 }
+
+const _: () = assert!(MAX_LAYERS <= u16::BITS as usize, "each layer needs a bit");
 
 impl<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const CLASSES: usize>
     Memory<NEURONS, POTENTIALS, WIDEST, CLASSES>
@@ -54,9 +64,10 @@ impl<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const C
         Self {
             currents: [Current::ZERO; NEURONS],
             potentials: [Potentials::REST; POTENTIALS],
+            sums: [0; WIDEST],
             spikes: heapless::Vec::new(),
             scores: [Score::ZERO; CLASSES],
-            sums: [0; CLASSES],
+            votes: [0; CLASSES],
         }
     }
 
@@ -65,9 +76,10 @@ impl<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const C
         MemoryView {
             currents: &mut self.currents,
             potentials: &mut self.potentials,
+            sums: &mut self.sums,
             spikes: &mut self.spikes,
             scores: &mut self.scores,
-            sums: &mut self.sums,
+            votes: &mut self.votes,
         }
     }
 }
@@ -87,18 +99,26 @@ impl<'m, 'a> Network<'m, 'a> {
     /// [`MemoryError`] if the memory is too small for the model.
     pub fn new(model: &'m Model<'m>, memory: MemoryView<'a>) -> Result<Self, MemoryError> {
         let need = model.need();
-        let MemoryView { currents, potentials, spikes, scores, sums } = memory;
+        let MemoryView { currents, potentials, sums, spikes, scores, votes } = memory;
         if spikes.capacity() < need.widest {
             return Err(MemoryError);
         }
         let memory = MemoryView {
             currents: currents.get_mut(..need.neurons).ok_or(MemoryError)?,
             potentials: potentials.get_mut(..need.potentials).ok_or(MemoryError)?,
+            sums: sums.get_mut(..need.widest).ok_or(MemoryError)?,
             spikes,
             scores: scores.get_mut(..need.classes).ok_or(MemoryError)?,
-            sums: sums.get_mut(..need.classes).ok_or(MemoryError)?,
+            votes: votes.get_mut(..need.classes).ok_or(MemoryError)?,
         };
-        let mut network = Self { model, memory, spike_counts: [0; MAX_LAYERS] };
+        let mut network = Self {
+            model,
+            memory,
+            resting: 0,
+            level: true,
+            spike_counts: [0; MAX_LAYERS],
+            saturations: [0; MAX_LAYERS],
+        };
         network.reset();
         Ok(network)
     }
@@ -111,64 +131,92 @@ impl<'m, 'a> Network<'m, 'a> {
     /// Puts every state back to its initial value, and scores and counts to 0, as before the first timestep.
     pub fn reset(&mut self) {
         for index in 0..self.model.layers().len() {
-            if let Some((layer, mut states, _)) = self.layer(index) {
-                layer.reset(&mut states);
+            if let Some((layer, mut parts)) = self.layer(index) {
+                layer.reset(&mut parts.states);
             }
         }
         self.memory.scores.fill(Score::ZERO);
         self.memory.spikes.clear();
+        self.resting = 0;
+        self.level = true;
         self.spike_counts = [0; MAX_LAYERS];
+        self.saturations = [0; MAX_LAYERS];
     }
 
     /// Advances the network by one timestep in which the inputs in `spiking` spike.
     ///
-    /// Each index should be below [`Model::inputs`], in any order; others add nothing. One that is listed
-    /// twice counts as 2. What is behind the first [`crate::MAX_WIDTH`] of the list is ignored.
+    /// Each index should be below [`Model::inputs`] and stand there once; others add nothing. What is behind the first
+    /// [`crate::MAX_WIDTH`] of the list is ignored. A list that names an input more than once may drive sums beyond what was
+    /// proved of the model: then they wrap, and the result means nothing.
+    ///
+    /// A layer that rests and receives no spike is skipped, which changes no bit: see [`crate::Update::rests`].
+    #[inline]
     pub fn step(&mut self, spiking: &[u16]) {
         self.step_observed(spiking, |_, _| {});
     }
 
     /// As [`Network::step`], and shows `observe` the number and the spikes of each layer as they arise.
+    #[inline]
     pub fn step_observed(&mut self, spiking: &[u16], mut observe: impl FnMut(usize, &[Spike])) {
+        let mut receives = !spiking.is_empty();
         for layer in 0..self.model.layers().len() {
-            if layer == 0 {
-                self.receive(layer, spiking);
+            if receives || self.resting & 1 << layer == 0 {
+                if receives && layer == 0 {
+                    self.receive(layer, spiking);
+                } else if receives {
+                    self.receive_graded(layer);
+                }
+                self.update_neurons(layer, receives);
             } else {
-                self.receive_graded(layer);
+                self.memory.spikes.clear();
             }
-            self.update_neurons(layer);
             observe(layer, self.memory.spikes);
+            receives = !self.memory.spikes.is_empty();
         }
-        let MemoryView { spikes, sums, scores, .. } = &mut self.memory;
-        self.model.readout().update(spikes, sums, scores);
+        if receives || !self.level {
+            let MemoryView { spikes, votes, scores, .. } = &mut self.memory;
+            self.level = self.model.readout().update(spikes, votes, scores);
+        }
     }
 
-    /// First stage of a layer's timestep: adds the weights of its spiking inputs to its currents, each spike counting
-    /// as 1.
+    /// First stage of a layer's timestep: sums the weights of its spiking inputs, each spike counting as 1.
+    #[inline]
     pub fn receive(&mut self, layer: usize, spiking: &[u16]) {
-        if let Some((layer, states, _)) = self.layer(layer) {
-            layer.synapses().add(spiking, states.currents);
+        if let Some((layer, parts)) = self.layer(layer) {
+            layer.synapses().sum(spiking, parts.sums);
         }
     }
 
-    /// The same from the graded spikes of the layer below, which must have been updated last.
+    /// The same from the spikes of the layer below, with their values; it must have been updated last.
+    #[inline]
     pub fn receive_graded(&mut self, layer: usize) {
-        if let Some((layer, states, spikes)) = self.layer(layer) {
-            layer.synapses().add_graded(spikes, states.currents);
+        if let Some((layer, parts)) = self.layer(layer) {
+            layer.synapses().sum_graded(parts.spikes, layer.integrator().shift, parts.sums);
         }
     }
 
-    /// Second stage of a layer's timestep: advances its neurons and lists their spikes.
-    pub fn update_neurons(&mut self, layer: usize) {
-        let Some((cells, mut states, spikes)) = self.layer(layer) else {
+    /// Second stage of a layer's timestep: advances its neurons and lists their spikes. `received` says whether the first
+    /// stage has been; without it, no input spikes.
+    #[inline]
+    pub fn update_neurons(&mut self, layer: usize, received: bool) {
+        let Some((cells, Parts { mut states, sums, spikes })) = self.layer(layer) else {
             return;
         };
-        cells.update(&mut states, spikes);
+        let update = cells.update(received.then_some(&*sums), &mut states, spikes);
         // A list holds at most 2^14 spikes; the count wraps after 2^18 timesteps of nothing but spikes at the earliest.
         let count = spikes.len() as u32;
         if let Some(total) = self.spike_counts.get_mut(layer) {
             *total = total.wrapping_add(count);
         }
+        if update.saturated && let Some(total) = self.saturations.get_mut(layer) {
+            *total = total.wrapping_add(1);
+        }
+        self.resting = self.resting & !(1 << layer) | u16::from(update.rests) << layer;
+    }
+
+    /// A bit for each layer, the lowest for the first, that rests: without a spike its timesteps are skipped.
+    pub const fn resting(&self) -> u16 {
+        self.resting
     }
 
     /// The class with the highest score; of equal ones the first.
@@ -205,16 +253,30 @@ impl<'m, 'a> Network<'m, 'a> {
         self.spike_counts.get(..self.model.layers().len()).unwrap_or(&[])
     }
 
-    /// A layer, the states of its neurons, and the spike list.
-    fn layer(&mut self, index: usize) -> Option<(&'m Layer<'m>, LayerStates<'_>, &mut LayerSpikes)> {
+    /// Per layer: timesteps since the last reset in which a current was kept within its range.
+    pub fn saturations(&self) -> &[u32] {
+        self.saturations.get(..self.model.layers().len()).unwrap_or(&[])
+    }
+
+    /// A layer and what it works on.
+    #[inline]
+    fn layer(&mut self, index: usize) -> Option<(&'m Layer<'m>, Parts<'_>)> {
         let layers = self.model.layers();
         let (layer, below) = (layers.get(index)?, layers.get(..index)?);
         let first: usize = below.iter().map(Layer::neurons).sum();
         let potential: usize = below.iter().map(Layer::potentials).sum();
         let states = LayerStates {
-            currents: self.memory.currents.get_mut(first..first + layer.neurons())?,
-            potentials: self.memory.potentials.get_mut(potential..potential + layer.potentials())?,
+            currents: self.memory.currents.get_mut(first..)?.get_mut(..layer.neurons())?,
+            potentials: self.memory.potentials.get_mut(potential..)?.get_mut(..layer.potentials())?,
         };
-        Some((layer, states, self.memory.spikes))
+        let sums = self.memory.sums.get_mut(..layer.neurons())?;
+        Some((layer, Parts { states, sums, spikes: self.memory.spikes }))
     }
+}
+
+/// What a layer works on.
+struct Parts<'p> {
+    states: LayerStates<'p>,
+    sums: &'p mut [i32],
+    spikes: &'p mut LayerSpikes,
 }

@@ -68,10 +68,11 @@ impl Readout {
         self.neurons_per_class
     }
 
-    /// Advances the scores by one timestep. `sums` is working memory, one entry per class.
+    /// Advances the scores by one timestep. `sums` is working memory, one entry per class. True if no neuron spikes and every
+    /// score is 0: without a spike, the next timestep changes nothing.
     ///
     /// Scores saturate at ±2^16.
-    pub(crate) fn update(&self, spikes: &[Spike], sums: &mut [u32], scores: &mut [Score]) {
+    pub(crate) fn update(&self, spikes: &[Spike], sums: &mut [u32], scores: &mut [Score]) -> bool {
         sums.fill(0);
         let mut all = 0u32;
         for spike in spikes {
@@ -84,6 +85,7 @@ impl Readout {
             }
         }
         let kept = kept(self.loss);
+        let mut level = spikes.is_empty();
         for (score, sum) in scores.iter_mut().zip(sums) {
             // Q8 times Q14, less 8 bits: Q14.
             let own = i64::from(self.excite.to_bits()) * i64::from(*sum);
@@ -91,7 +93,9 @@ impl Readout {
             let rest = i64::from(leak(score.to_bits(), kept));
             let next = rest + ((own + others + 128) >> 8);
             *score = Score::from_bits(next.clamp(-SCORE_LIMIT, SCORE_LIMIT) as i32);
+            level &= *score == Score::ZERO;
         }
+        level
     }
 }
 

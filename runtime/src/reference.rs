@@ -1,10 +1,9 @@
 //! The cell in f64, as plainly as the paper writes it: what the tests hold the fixed-point code against.
 
-use crate::formats::{Coefficient, Gate, Loss};
+use crate::formats::{Coefficient, Gate};
 use crate::src_layer::{GatedBy, SpikeKind, SrcConstants};
 
 pub(crate) struct Cell {
-    pub alpha: f64,
     pub rho: f64,
     pub r: f64,
     pub r_s: f64,
@@ -23,7 +22,6 @@ pub(crate) struct State {
 
 impl Cell {
     pub const PAPER: Self = Self {
-        alpha: 0.9,
         rho: 3.0,
         r: 2.0,
         r_s: -7.0,
@@ -36,7 +34,6 @@ impl Cell {
 
     pub fn to_fixed(&self) -> SrcConstants {
         SrcConstants {
-            loss: Loss::from_num(1.0 - self.alpha),
             rho: Coefficient::from_num(self.rho),
             r: Coefficient::from_num(self.r),
             r_s: Coefficient::from_num(self.r_s),

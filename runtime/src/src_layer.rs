@@ -9,25 +9,25 @@
 //! s[t]   = ReLU(h[t]), or 1 while h[t] > 0.5                   (3f)
 //! ```
 //!
-//! The paper's experiments have z = 0, the gate at h\[t\] and graded spikes: for them there is a loop without any
-//! other case, chosen once per layer and timestep.
+//! What is here is the layer as a whole; [`crate::neurons`] advances its neurons.
 
-use crate::formats::{Coefficient, Current, Gate, Loss, Membrane, kept, leak};
-use crate::layer::LayerStates;
-use crate::spikes::{LayerSpikes, Spike, SpikeValue};
+use crate::formats::{Coefficient, Current, Gate, Membrane};
+use crate::integrator::Integrator;
+use crate::layer::{LayerStates, Update};
+use crate::neurons;
+use crate::spikes::LayerSpikes;
 use crate::synapses::Synapses;
-use crate::tanh::{END, tanh_from};
 
-/// Currents are kept within ±2^27 bits, that is ±2^19 weight steps.
-pub(crate) const CURRENT_LIMIT: i32 = 1 << 27;
-/// Most that |ρ| + |r| + |r_s| may be: with it, Eq. 3d's sum of products fits 32 bits.
+/// Most that |ρ| + |r| + |r_s| may be: with it, and with |b_h| at most 8, Eq. 3d's sum fits 32 bits.
 const COEFFICIENT_LIMIT: i32 = 23 << 11;
+/// Most bits of a bias: |b_h| of 8, and half of the distance of two entries of tanh.
+pub const MOST_BIAS: i32 = (8 << 26) + (1 << 18);
+/// Most bits of h and h_s: what tanh makes of 1.
+pub const MOST_STATE: i16 = 32760;
 
 /// The constants of a layer's cells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SrcConstants {
-    /// 1 - α, the share of its current that the leaky integrator loses each timestep; paper: 0.1.
-    pub loss: Loss,
     /// ρ, the bound of the input x; paper: 3.
     pub rho: Coefficient,
     /// r, the positive feedback; paper: 2.
@@ -69,8 +69,11 @@ pub enum SpikeKind {
 /// Bits of a neuron's h and h_s before the first timestep.
 pub type InitialState = [i16; 2];
 
-/// Constants of one neuron as they lie in a model: bits of its [`CurrentGain`](crate::formats::CurrentGain), and of
-/// its b_h as a [`TanhArgument`](crate::formats::TanhArgument).
+/// Constants of one neuron as they lie in a model: its gain, and its bias, bits of b_h + 1/256 as an
+/// [`Argument`](crate::formats::Argument) within ±[`MOST_BIAS`].
+///
+/// The gain is the size of its weight step, or of the part of one that sums are counted in, in units of 2^-25 ρ. The 1/256
+/// in the bias makes the index into the table of tanh, whose entries are 1/128 apart, round to nearest.
 pub type NeuronConstants = [i32; 2];
 
 /// A layer's weights, biases and constants, in place; the state of its neurons is elsewhere.
@@ -78,6 +81,7 @@ pub type NeuronConstants = [i32; 2];
 pub struct SrcLayer<'m> {
     synapses: Synapses<'m>,
     neurons: &'m [NeuronConstants],
+    integrator: Integrator,
     constants: SrcConstants,
     initial: &'m [InitialState],
 }
@@ -88,9 +92,10 @@ pub struct SrcLayer<'m> {
 pub enum SrcLayerError {
     /// There must be constants for each neuron, and initial states for all or none.
     Length,
-    /// The loss is not above 0 (without a leak, currents never rest), z or a gate is outside 0 to 1, or |ρ| + |r| + |r_s| is more than 23.
+    /// α is not below 1 (without a leak, currents never rest), a shift is above 8, z or a gate is below 0, |ρ| + |r| + |r_s| is
+    /// more than 23, a gain is negative, or a bias is not within ±8.
     Constants,
-    /// An initial state is -1, which no state ever is.
+    /// An initial state is beyond ±[`MOST_STATE`], as no state ever is.
     Initial,
 }
 
@@ -117,29 +122,33 @@ impl<'m> SrcLayer<'m> {
     pub fn new(
         synapses: Synapses<'m>,
         neurons: &'m [NeuronConstants],
+        integrator: Integrator,
         constants: SrcConstants,
     ) -> Result<Self, SrcLayerError> {
         if neurons.len() != usize::from(synapses.neurons()) {
             return Err(SrcLayerError::Length);
         }
-        let SrcConstants { loss, rho, r, r_s, z_s_hyp, z_s_dep, z, .. } = constants;
+        let SrcConstants { rho, r, r_s, z_s_hyp, z_s_dep, z, .. } = constants;
         let sum: i32 = [rho, r, r_s].iter().map(|c| i32::from(c.to_bits()).abs()).sum();
-        let gate = Gate::ZERO..=Gate::ONE;
-        if loss <= 0 || ![z_s_hyp, z_s_dep, z].iter().all(|z| gate.contains(z)) || sum > COEFFICIENT_LIMIT {
+        let possible = integrator.is_possible()
+            && [z_s_hyp, z_s_dep, z].iter().all(|&z| z >= Gate::ZERO)
+            && sum <= COEFFICIENT_LIMIT
+            && neurons.iter().all(|&[gain, bias]| gain >= 0 && (-MOST_BIAS..=MOST_BIAS).contains(&bias));
+        if !possible {
             return Err(SrcLayerError::Constants);
         }
-        Ok(Self { synapses, neurons, constants, initial: &[] })
+        Ok(Self { synapses, neurons, integrator, constants, initial: &[] })
     }
 
     /// The same layer with an initial state for each of its neurons, instead of 0.
     ///
     /// # Errors
-    /// [`SrcLayerError`] if there is not one for each neuron, or one is -1.
+    /// [`SrcLayerError`] if there is not one for each neuron, or one is beyond ±[`MOST_STATE`].
     pub fn with_initial(self, initial: &'m [InitialState]) -> Result<Self, SrcLayerError> {
         if initial.len() != self.neurons.len() {
             return Err(SrcLayerError::Length);
         }
-        if initial.iter().flatten().any(|&bits| bits == i16::MIN) {
+        if initial.iter().flatten().any(|&bits| !(-MOST_STATE..=MOST_STATE).contains(&bits)) {
             return Err(SrcLayerError::Initial);
         }
         Ok(Self { initial, ..self })
@@ -170,96 +179,50 @@ impl<'m> SrcLayer<'m> {
         self.neurons
     }
 
+    /// How its neurons integrate their inputs.
+    pub const fn integrator(&self) -> &Integrator {
+        &self.integrator
+    }
+
     /// The constants of the layer's cells.
     pub const fn constants(&self) -> &SrcConstants {
         &self.constants
     }
 
-    /// Advances every neuron by one timestep, after this timestep's spikes have been added to the currents,
-    /// and lists the neurons that spike. The list is cleared first.
+    /// Advances every neuron by one timestep, given the `sums` of its spiking inputs' weights or `None` if no input spikes, and
+    /// lists the neurons that spike. The list is cleared first.
     ///
-    /// h errs by at most 6e-4 (6.5e-4 with z > 0) and h_s by at most 3e-5 in one step from equal states (asserted against the
-    /// f64 twin), wherever h is not so near 0.5 that z_s switches in one of the two only. Sums cannot overflow;
-    /// currents saturate at ±2^19 weight steps. States and spikes must have room for every neuron; what has
-    /// none is not advanced.
-    pub fn update(&self, states: &mut LayerStates<'_>, spikes: &mut LayerSpikes) {
-        let SrcConstants { z, gated_by, spikes: kind, .. } = self.constants;
-        if z == Gate::ZERO && gated_by == GatedBy::Current && kind == SpikeKind::Graded {
-            self.advance::<false>(states, spikes);
-        } else {
-            self.advance::<true>(states, spikes);
-        }
-    }
-
-    /// [`SrcLayer::update`]; `GENERAL` is false where z is 0, the gate at h\[t\] and spikes are graded.
-    #[inline(always)]
-    fn advance<const GENERAL: bool>(&self, states: &mut LayerStates<'_>, spikes: &mut LayerSpikes) {
+    /// tanh comes from a table of steps of 1/128, so h errs by at most 0.017 (0.012 from ρ tanh(i / ρ), 0.004 from tanh itself) and
+    /// h_s by at most 2e-4 in one step from equal states (asserted against the f64 twin), wherever h is not so near 0.5 that z_s
+    /// switches in one of the two only. Sums cannot overflow; currents saturate at ±8 ρ, which the result says. States, sums and
+    /// spikes must have room for every neuron; what has none is not advanced.
+    #[inline]
+    pub fn update(
+        &self,
+        sums: Option<&[i32]>,
+        states: &mut LayerStates<'_>,
+        spikes: &mut LayerSpikes,
+    ) -> Update {
         spikes.clear();
-        let z = self.constants.z.to_bits();
-        let previous = self.constants.gated_by == GatedBy::Previous;
-        let binary = self.constants.spikes == SpikeKind::Binary;
-        let [rho, r, r_s] =
-            [self.constants.rho, self.constants.r, self.constants.r_s].map(|c| i32::from(c.to_bits()));
-        let [z_s_hyp, z_s_dep] = [self.constants.z_s_hyp, self.constants.z_s_dep].map(Gate::to_bits);
-        let kept = kept(self.constants.loss);
-        let neurons = states.currents.iter_mut().zip(states.potentials.iter_mut()).zip(self.neurons);
-        for (neuron, ((current, potentials), &[gain, bias])) in neurons.enumerate() {
-            let i = current.to_bits().clamp(-CURRENT_LIMIT, CURRENT_LIMIT - 1);
-            let h = i32::from(potentials.h.to_bits());
-            let h_s = i32::from(potentials.h_s.to_bits());
-
-            let x = tanh_from(scaled(i, gain) + END);
-            // |sum| <= 23 * 2^11 * 2^15 + 2^29 < 2^31, by COEFFICIENT_LIMIT; Q26 becomes Q14, rounded down.
-            let sum = rho * x + r * h + r_s * h_s + (END << 12);
-            let mut next = tanh_from((sum >> 12).saturating_add(bias));
-            if GENERAL {
-                // As for h_s below: |h - next| < 2^16 and z <= 2^15.
-                next += (z * (h - next) + (1 << 14)) >> 15;
-            }
-
-            let gate = if GENERAL && previous { h } else { next };
-            let z_s = if gate > HALF { z_s_dep } else { z_s_hyp };
-            // |h_s - h| < 2^16 and z_s <= 2^15: the product fits 32 bits.
-            let next_h_s = h + ((z_s * (h_s - h) + (1 << 14)) >> 15);
-
-            *current = Current::from_bits(leak(i, kept));
-            *potentials =
-                Potentials { h: Membrane::from_bits(next as i16), h_s: Membrane::from_bits(next_h_s as i16) };
-            if GENERAL && binary {
-                if next > HALF {
-                    let _ = spikes.push(Spike::binary(neuron as u16));
-                }
-            } else if next >= SMALLEST {
-                let _ = spikes.push(Spike::new(neuron as u16, graded(next)));
-            }
-        }
+        neurons::advance(self, sums, states, spikes)
     }
-}
-
-/// Bits of h above which z_s switches (Eq. 3c).
-const HALF: i32 = 1 << 14;
-/// Bits of the least h that makes a spike: half of 1/256.
-const SMALLEST: i32 = 64;
-
-/// Bits of i / ρ as a [`crate::formats::TanhArgument`], rounded down. With |i| <= 2^27 the shift by 4 fits; then
-/// Q8+4 times Q31+3 is Q14 in the upper word, within ±2^30.
-#[inline]
-fn scaled(i: i32, gain: i32) -> i32 {
-    ((i64::from(i << 4) * i64::from(gain)) >> 32) as i32
-}
-
-/// ReLU(h) of h from [`SMALLEST`] bits on, rounded to the nearest 1/256 and at most 255/256 (Eq. 3f).
-#[inline]
-fn graded(h: i32) -> SpikeValue {
-    SpikeValue::from_bits(((h + 64) >> 7).min(255) as u16)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::{CurrentGain, TanhArgument};
+    use crate::formats::{Argument, Decay};
     use crate::reference::{self, Cell};
+    use crate::spikes::Spike;
+    use crate::synapses::{Shape, Width};
     use heapless::Vec;
+
+    const SHAPE: Shape<'_> = Shape::new(1, 1, Width::Eight);
+    const INTEGRATOR: Integrator = Integrator { decay: Decay::lit("0.9"), shift: 0, proved: true };
+
+    fn synapses(block: &[u32]) -> Synapses<'_> {
+        Synapses::new(&block[..SHAPE.words()], SHAPE).unwrap()
+    }
 
     fn constants() -> SrcConstants {
         Cell::PAPER.to_fixed()
@@ -268,10 +231,8 @@ mod tests {
     /// One step from equal states, over a grid of states, currents and biases, for every kind of cell.
     #[test]
     fn one_step_stays_near_the_f64_twin() {
-        let weights = [0i8; 4];
-        let synapses = Synapses::new(&weights, 1, 1).unwrap();
-        let scale = 0.01f64;
-        let gain = CurrentGain::from_num(8.0 * scale / 3.0).to_bits();
+        let block = [0; 4];
+        let synapses = synapses(&block);
         let gates = [GatedBy::Current, GatedBy::Previous];
         let kinds = gates
             .into_iter()
@@ -279,24 +240,26 @@ mod tests {
         for (z, (gated_by, kind)) in kinds.flat_map(|kind| [0.0, 0.3, 0.99].map(|z| (z, kind))) {
             let cell = Cell { z, gated_by, spikes: kind, ..Cell::PAPER };
             let (mut worst_h, mut worst_h_s) = (0.0f64, 0.0f64);
-            for bias in [-8.0, -6.0, -5.0, -4.0, 0.0] {
-                let bias = TanhArgument::from_num(bias);
-                let neurons = [[gain, bias.to_bits()]];
-                let layer = SrcLayer::new(synapses, &neurons, cell.to_fixed()).unwrap();
+            for bias in [-7.9, -6.0, -5.0, -4.0, 0.0] {
+                let bias = Argument::from_num(bias);
+                // A sum of 1 adds one bit to a current.
+                let neurons = [[1 << 13, bias.to_bits() + (1 << 18)]];
+                let layer = SrcLayer::new(synapses, &neurons, INTEGRATOR, cell.to_fixed()).unwrap();
                 for step in 0..50_000u32 {
                     // A low-discrepancy walk through the cube of states.
                     let unit = |k: u32| f64::from(step.wrapping_mul(k) >> 8) / f64::from(1 << 24);
-                    let i = Current::from_num((unit(0x9E37_79B1) - 0.5) * 4000.0);
+                    let i = (unit(0x9E37_79B1) - 0.5) * 14.0;
                     let h = Membrane::from_num((unit(0x85EB_CA77) - 0.5) * 1.999);
                     let h_s = Membrane::from_num((unit(0xC2B2_AE3D) - 0.5) * 1.999);
-                    let input = i.to_num::<f64>() * scale;
+                    let sum = (i * 4096.0) as i32;
+                    let input = f64::from(sum) / 4096.0 * cell.rho;
                     let twin = reference::step(&cell, input, h.to_num(), h_s.to_num(), bias.to_num());
-                    let (mut currents, mut potentials) = ([i], [Potentials { h, h_s }]);
+                    let (mut currents, mut potentials) = ([Current::ZERO], [Potentials { h, h_s }]);
                     let mut spikes = Vec::<Spike, 1>::new();
                     let mut states = LayerStates { currents: &mut currents, potentials: &mut potentials };
-                    layer.update(&mut states, &mut spikes);
+                    layer.update(Some(&[sum]), &mut states, &mut spikes);
                     worst_h = worst_h.max((potentials[0].h.to_num::<f64>() - twin.h).abs());
-                    let clear = (twin.h - 0.5).abs() > 6.5e-4;
+                    let clear = (twin.h - 0.5).abs() > 0.017;
                     if clear || gated_by == GatedBy::Previous {
                         worst_h_s = worst_h_s.max((potentials[0].h_s.to_num::<f64>() - twin.h_s).abs());
                     }
@@ -304,66 +267,67 @@ mod tests {
                     match kind {
                         SpikeKind::Binary => assert!(!clear || s == twin.s, "s {s} of h {}", twin.h),
                         SpikeKind::Graded => {
-                            assert!((s - twin.s).abs() <= 1.0 / 256.0 + 6.5e-4, "s {s} of h {}", twin.h);
+                            assert!((s - twin.s).abs() <= 1.0 / 256.0 + 0.017, "s {s} of h {}", twin.h);
                         }
                     }
                 }
             }
-            let most_h = if z == 0.0 { 6e-4 } else { 6.5e-4 };
-            assert!(worst_h <= most_h, "h errs by {worst_h} with {gated_by:?}, {kind:?}, z = {z}");
-            assert!(worst_h_s <= 3e-5, "h_s errs by {worst_h_s} with {gated_by:?}, {kind:?}, z = {z}");
+            assert!(worst_h <= 0.017, "h errs by {worst_h} with {gated_by:?}, {kind:?}, z = {z}");
+            assert!(worst_h_s <= 2e-4, "h_s errs by {worst_h_s} with {gated_by:?}, {kind:?}, z = {z}");
         }
     }
 
     #[test]
     fn initial_states_are_put_in() {
-        let weights = [0i8; 4];
-        let synapses = Synapses::new(&weights, 1, 2).unwrap();
-        let layer = SrcLayer::new(synapses, &[[0; 2]; 2], constants()).unwrap();
+        let shape = Shape::new(1, 2, Width::Eight);
+        let block = [0; 4];
+        let synapses = Synapses::new(&block[..shape.words()], shape).unwrap();
+        let layer = SrcLayer::new(synapses, &[[0; 2]; 2], INTEGRATOR, constants()).unwrap();
         let mut currents = [Current::ONE; 2];
         let mut potentials = [Potentials::REST; 2];
         let mut states = LayerStates { currents: &mut currents, potentials: &mut potentials };
-        layer.with_initial(&[[5, -6], [32767, -32767]]).unwrap().reset(&mut states);
+        layer.with_initial(&[[5, -6], [32760, -32760]]).unwrap().reset(&mut states);
         assert_eq!(currents, [Current::ZERO; 2]);
-        assert_eq!(potentials.map(|p| [p.h.to_bits(), p.h_s.to_bits()]), [[5, -6], [32767, -32767]]);
+        assert_eq!(potentials.map(|p| [p.h.to_bits(), p.h_s.to_bits()]), [[5, -6], [32760, -32760]]);
         let refused = |initial| layer.with_initial(initial).unwrap_err();
         assert_eq!(refused(&[[0; 2]]), SrcLayerError::Length);
-        assert_eq!(refused(&[[0; 2], [0, i16::MIN]]), SrcLayerError::Initial);
+        assert_eq!(refused(&[[0; 2], [0, -32761]]), SrcLayerError::Initial);
+        assert_eq!(refused(&[[0; 2], [32761, 0]]), SrcLayerError::Initial);
     }
 
     #[test]
     fn extremes_do_not_overflow() {
-        let weights = [0i8; 4];
-        let synapses = Synapses::new(&weights, 1, 1).unwrap();
+        let block = [0; 4];
+        let synapses = synapses(&block);
         let most = |r, r_s| SrcConstants {
             rho: Coefficient::from_num(4),
             r: Coefficient::from_num(r),
             r_s: Coefficient::from_num(r_s),
-            z_s_hyp: Gate::ONE,
-            z_s_dep: Gate::ONE,
-            loss: Loss::MAX,
+            z_s_hyp: Gate::MAX,
+            z_s_dep: Gate::MAX,
             z: Gate::ZERO,
             gated_by: GatedBy::Previous,
             spikes: SpikeKind::Binary,
         };
         let sums = [most(15, -4), most(-15, 4), most(4, 15)];
-        let all = sums.into_iter().flat_map(|c| [Gate::ZERO, Gate::ONE].map(|z| SrcConstants { z, ..c }));
+        let all = sums.into_iter().flat_map(|c| [Gate::ZERO, Gate::MAX].map(|z| SrcConstants { z, ..c }));
         for constants in all {
             for gain in [0, i32::MAX] {
-                for bias in [i32::MIN, 0, i32::MAX] {
+                for bias in [-MOST_BIAS, 0, MOST_BIAS] {
                     let neurons = [[gain, bias]];
-                    let layer = SrcLayer::new(synapses, &neurons, constants).unwrap();
-                    for i in [i32::MIN + 1, -(1 << 30), 0, 1 << 30, i32::MAX] {
-                        for h in [-32767, 32767] {
-                            for h_s in [-32767, 32767] {
-                                let mut states = LayerStates {
-                                    currents: &mut [Current::from_bits(i)],
-                                    potentials: &mut [Potentials {
-                                        h: Membrane::from_bits(h),
-                                        h_s: Membrane::from_bits(h_s),
-                                    }],
-                                };
-                                layer.update(&mut states, &mut Vec::<Spike, 1>::new());
+                    let integrator = Integrator { decay: Decay::from_bits(8191), shift: 8, proved: false };
+                    let layer = SrcLayer::new(synapses, &neurons, integrator, constants).unwrap();
+                    for sum in [-(1 << 29), -1, 0, 1 << 29] {
+                        for (h, h_s) in [(-MOST_STATE, -MOST_STATE), (MOST_STATE, MOST_STATE), (1, -MOST_STATE)] {
+                            let (h, h_s) = (Membrane::from_bits(h), Membrane::from_bits(h_s));
+                            let mut potentials = [Potentials { h, h_s }];
+                            let mut states =
+                                LayerStates { currents: &mut [Current::MIN], potentials: &mut potentials };
+                            for _ in 0..3 {
+                                layer.update(Some(&[sum]), &mut states, &mut Vec::<Spike, 1>::new());
+                                let most = -MOST_STATE..=MOST_STATE;
+                                let Potentials { h, h_s } = states.potentials[0];
+                                assert!(most.contains(&h.to_bits()) && most.contains(&h_s.to_bits()));
                             }
                         }
                     }
@@ -374,25 +338,48 @@ mod tests {
 
     #[test]
     fn constants_out_of_range_are_refused() {
-        let weights = [0i8; 4];
-        let synapses = Synapses::new(&weights, 1, 1).unwrap();
-        let refused = |constants| SrcLayer::new(synapses, &[[0; 2]], constants).unwrap_err();
+        let block = [0; 4];
+        let synapses = synapses(&block);
+        let refused = |constants| SrcLayer::new(synapses, &[[0; 2]], INTEGRATOR, constants).unwrap_err();
         let paper = constants();
         for bad in [
-            SrcConstants { loss: Loss::ZERO, ..paper },
-            SrcConstants { z_s_hyp: Gate::from_num(1.1), ..paper },
-            SrcConstants { z: Gate::from_num(1.1), ..paper },
+            SrcConstants { z_s_hyp: Gate::from_num(-0.1), ..paper },
+            SrcConstants { z: Gate::from_num(-0.1), ..paper },
             SrcConstants { z_s_dep: Gate::from_num(-0.1), ..paper },
             SrcConstants { rho: Coefficient::MAX, r: Coefficient::MAX, ..paper },
         ] {
             assert_eq!(refused(bad), SrcLayerError::Constants);
         }
-        assert_eq!(SrcLayer::new(synapses, &[[0; 2]; 2], paper).unwrap_err(), SrcLayerError::Length);
+        let of = |neurons: &[NeuronConstants], integrator| {
+            SrcLayer::new(synapses, neurons, integrator, paper).unwrap_err()
+        };
+        let one = Integrator { decay: Decay::from_num(1), ..INTEGRATOR };
+        assert_eq!(of(&[[0; 2]], one), SrcLayerError::Constants);
+        assert_eq!(of(&[[0; 2]], Integrator { shift: 9, ..INTEGRATOR }), SrcLayerError::Constants);
+        assert_eq!(of(&[[-1, 0]], INTEGRATOR), SrcLayerError::Constants);
+        assert_eq!(of(&[[0, MOST_BIAS + 1]], INTEGRATOR), SrcLayerError::Constants);
+        assert_eq!(of(&[[0; 2]; 2], INTEGRATOR), SrcLayerError::Length);
     }
 
+    /// With its input gone, a cell of the paper's constants comes to rest from any state, for biases as training finds them.
     #[test]
-    fn graded_spikes_round_to_nearest() {
-        assert_eq!([64, 191, 192, 16384, 32767].map(|h| graded(h).to_bits()), [1, 1, 2, 128, 255]);
-        assert_eq!(SMALLEST, 64, "what is below would round to 0");
+    fn cells_come_to_rest() {
+        let block = [0; 4];
+        let synapses = synapses(&block);
+        let mut most = 0;
+        for bias in (-80..=-55).map(|tenth| Argument::from_num(f64::from(tenth) / 10.0)) {
+            let neurons = [[1, (bias.to_bits() + (1 << 18)).max(-MOST_BIAS)]];
+            let layer = SrcLayer::new(synapses, &neurons, INTEGRATOR, constants()).unwrap();
+            for start in 0..200u32 {
+                let state = |k: u32| Membrane::from_bits((start.wrapping_mul(k) >> 16) as i16 / 2);
+                let mut potentials = [Potentials { h: state(0x9E37_79B1), h_s: state(0x85EB_CA77) }];
+                let mut currents = [Current::from_bits(start.wrapping_mul(0xC2B2_AE3D) as i16)];
+                let mut states = LayerStates { currents: &mut currents, potentials: &mut potentials };
+                let mut spikes = Vec::<Spike, 1>::new();
+                let steps = (0..200).find(|_| layer.update(None, &mut states, &mut spikes).rests);
+                most = most.max(steps.unwrap_or_else(|| panic!("b_h {bias} does not rest")));
+            }
+        }
+        assert!((60..200).contains(&most), "{most} steps");
     }
 }
