@@ -122,12 +122,11 @@ impl fmt::Debug for AlignedBytes {
 mod tests {
     use super::*;
     use crate::header::{CellHeader, EncoderHeader, LayerHeader, Outline, Provenance, ReadoutHeader};
-    use spikelet_runtime::formats::{Coefficient, Gate, Loss, Score};
-    use spikelet_runtime::{GatedBy, Layer, SpikeKind, SrcConstants, Synapses};
+    use spikelet_runtime::formats::{Coefficient, Current, Gate, Loss, Score};
+    use spikelet_runtime::{GatedBy, Layer, Shape, SpikeKind, SrcConstants, Width, lif_neuron};
     use std::vec;
 
     const CONSTANTS: SrcConstants = SrcConstants {
-        loss: Loss::lit("0.1"),
         rho: Coefficient::lit("3"),
         r: Coefficient::lit("2"),
         r_s: Coefficient::lit("-7"),
@@ -138,7 +137,11 @@ mod tests {
         spikes: SpikeKind::Graded,
     };
     const PAPER: CellHeader = CellHeader::of_src(CONSTANTS, false);
-    const LIF: CellHeader = CellHeader::Lif { loss: 1 << 28 };
+    const LIF: CellHeader = CellHeader::Lif {};
+
+    fn lif() -> [i32; 2] {
+        lif_neuron(1 << 20, Current::ONE, Current::from_num(-0.5))
+    }
 
     /// SRC with everything that can be switched on.
     fn general() -> CellHeader {
@@ -149,6 +152,12 @@ mod tests {
             ..CONSTANTS
         };
         CellHeader::of_src(constants, true)
+    }
+
+    /// LIF has 4-bit weights and a pruned input, all else 8-bit weights.
+    fn layer(neurons: u16, cell: CellHeader) -> LayerHeader {
+        let (bits, rows) = if cell == LIF { (4, Some(4)) } else { (8, None) };
+        LayerHeader { neurons, bits, rows, columns: None, decay: 7373, shift: 4, proved: true, cell }
     }
 
     fn header(layers: &[(u16, CellHeader)]) -> Header<'static> {
@@ -168,7 +177,7 @@ mod tests {
                     inhibit: Score::from_num(-0.1).to_bits(),
                 },
             },
-            layers: layers.iter().map(|&(neurons, cell)| LayerHeader { neurons, bits: 8, cell }).collect(),
+            layers: layers.iter().map(|&(neurons, cell)| layer(neurons, cell)).collect(),
             provenance: Provenance { data: "none", tool: "test 1", ..Default::default() },
         }
     }
@@ -176,17 +185,27 @@ mod tests {
     fn blocks(inputs: u16, layers: &[(u16, CellHeader)]) -> Vec<LayerBlocks> {
         let mut below = inputs;
         let of = |&(neurons, cell): &(u16, CellHeader)| {
-            let length = usize::from(below) * Synapses::stride(neurons);
+            let head = layer(neurons, cell);
+            let mut rows = Vec::new();
+            if head.rows.is_some() {
+                rows = (0..below).map(|input| if input == 1 { u16::MAX } else { input - input.min(1) }).collect();
+            }
+            let shape = Shape {
+                rows: head.rows.map(|_| &rows[..]),
+                ..Shape::new(below, neurons, Width::from_bits(head.bits).unwrap())
+            };
             below = neurons;
-            let weight = |k: usize| ((k * 37) % 255) as i16 - 127;
+            let most = i32::from(shape.width.most());
+            let mut weights = vec![0; shape.words()];
+            shape.pack(&mut weights, |input, neuron| {
+                ((i32::from(input) * 37 + i32::from(neuron) * 5) % (2 * most + 1) - most) as i8
+            });
             let count = usize::from(neurons);
             LayerBlocks {
-                weights: (0..length).map(|k| weight(k) as i8).collect(),
-                neurons: if cell == LIF {
-                    vec![[100 << 8, -5]; count]
-                } else {
-                    vec![[1 << 26, -6 << 14]; count]
-                },
+                rows: rows.clone(),
+                columns: vec![],
+                weights,
+                neurons: if cell == LIF { vec![lif(); count] } else { vec![[1 << 20, -6 << 26]; count] },
                 initial: if cell == general() { vec![[-9, 10]; count] } else { vec![] },
             }
         };
@@ -206,25 +225,31 @@ mod tests {
     fn bytes_are_as_the_format_says() {
         let file = small();
         assert_eq!(file[..4], *b"SPKL");
-        assert_eq!(file[4..6], [2, 0]);
+        assert_eq!(file[4..6], [3, 0]);
         let header_length = usize::from(u16::from_le_bytes([file[6], file[7]]));
         assert_eq!(u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize, file.len());
         // width 3, height 2, channels 1, classes 2, 4 + 20 + 5 steps, rate: gain 16384 as a varint, seed 9
         assert_eq!(file[16..28], [3, 2, 1, 2, 4, 20, 5, 0, 0x80, 0x80, 0x01, 9]);
-        // excite 2^14 and inhibit -1638, zigzag; then 3 layers, the first of 5 neurons, 8 bits, SRC
+        // excite 2^14 and inhibit -1638, zigzag; then 3 layers, the first of 5 neurons, 8 bits, no tables, decay 7373 as a
+        // varint, shift 4, proved, SRC
         let excite = [0x80, 0x80, 0x02];
         let layers = 16 + file[16..].windows(3).position(|bytes| bytes == excite).unwrap() + 5;
-        assert_eq!(file[layers..layers + 4], [3, 5, 8, 0]);
-        // z = 2^13, zigzag; gate previous, binary spikes, initial states; 3 neurons, 8 bits, LIF of loss 2^28
-        let lif = [0x80, 0x80, 0x01, 1, 1, 1, 3, 8, 1, 0x80, 0x80, 0x80, 0x80, 0x02, 4, 8, 0];
+        assert_eq!(file[layers..layers + 10], [3, 5, 8, 0, 0, 0xCD, 0x39, 4, 1, 0]);
+        // z = 2^13, zigzag; gate previous, binary spikes, initial states; 3 neurons, 4 bits, 4 rows, LIF; 4 neurons, 8 bits
+        let lif = [0x80, 0x80, 0x01, 1, 1, 1, 3, 4, 1, 4, 0, 0xCD, 0x39, 4, 1, 1, 4, 8, 0];
         assert!(file[layers..16 + header_length].windows(lif.len()).any(|bytes| bytes == lif));
         let weights = (16 + header_length).next_multiple_of(16);
-        assert_eq!(file[weights..weights + 3], [-127i8 as u8, (37 - 127i8) as u8, (74 - 127i8) as u8]);
-        // 6 rows of 8 bytes, 5 neurons of 8 bytes in 48, 5 initial states of 4 in 32
-        let initial = weights + 48 + 48;
+        let blocks = blocks(6, &kinds());
+        assert_eq!(file[weights..weights + 4], blocks[0].weights[0].to_le_bytes());
+        let padded = |bytes: usize| bytes.next_multiple_of(16);
+        // 5 neurons of 8 bytes
+        let initial = weights + padded(4 * blocks[0].weights.len()) + padded(40);
         assert_eq!(file[initial..initial + 4], [0xF7, 0xFF, 10, 0]);
-        // 5 rows of 4 bytes in 32, 3 neurons in 32, 3 rows of 4 in 16, 4 neurons
-        assert_eq!(file.len(), initial + 32 + (32 + 32) + (16 + 32));
+        // 5 initial states of 4 bytes, 5 rows of 2
+        let rows = initial + padded(20);
+        assert_eq!(file[rows..rows + 6], [0, 0, 0xFF, 0xFF, 1, 0]);
+        let second = rows + padded(10) + padded(4 * blocks[1].weights.len()) + padded(24);
+        assert_eq!(file.len(), second + padded(4 * blocks[2].weights.len()) + padded(32));
     }
 
     #[test]
@@ -243,10 +268,12 @@ mod tests {
         let [Layer::Src(first), Layer::Lif(second), Layer::Src(third)] = opened.model().layers() else {
             panic!("other cells")
         };
-        assert_eq!(first.synapses().row(1).unwrap(), &blocks(6, &kinds())[0].weights[8..13]);
+        assert_eq!(first.synapses().weight(1, 2), Some(37 + 10 - 127));
+        assert_eq!(*first.integrator(), layer(5, general()).integrator());
         assert_eq!(CellHeader::of_src(*first.constants(), true), general());
         assert_eq!(first.initial(), [[-9, 10]; 5]);
-        assert_eq!((second.neurons(), second.loss().to_bits()), (&[[100 << 8, -5]; 3][..], 1 << 28));
+        assert_eq!(second.neurons(), [lif(); 3]);
+        assert_eq!((second.synapses().weight(1, 2), second.synapses().weight(4, 2)), (Some(0), Some(1)));
         assert_eq!(CellHeader::of_src(*third.constants(), false), PAPER);
         assert!(third.initial().is_empty());
     }
@@ -309,7 +336,7 @@ mod tests {
         let error = |change: &dyn Fn(&mut AlignedBytes)| with_crc(change).unwrap_err();
         assert_eq!(error(&|f| f[0] = b'X'), FileError::Magic);
         assert_eq!(error(&|f| f[4] = 1), FileError::Version(1));
-        assert_eq!(error(&|f| f[4] = 3), FileError::Version(3));
+        assert_eq!(error(&|f| f[4] = 4), FileError::Version(4));
         assert_eq!(error(&|f| f[6] -= 1), FileError::Header);
         assert_eq!(error(&|f| f[8] ^= 1), FileError::Length);
         let mut damaged = small();
@@ -335,10 +362,13 @@ mod tests {
             change(&mut blocks);
             refused(&header(&layers), &blocks)
         };
-        assert_eq!(changed(&|blocks| blocks[0].weights[0] = -128), FileError::Range);
         assert_eq!(changed(&|blocks| blocks[2].neurons[0][0] = -1), FileError::Range);
-        assert_eq!(changed(&|blocks| blocks[1].neurons[0][0] = (1 << 27) - 1), FileError::Range);
-        assert_eq!(changed(&|blocks| blocks[1].neurons[2][1] = -(1 << 27)), FileError::Range);
+        assert_eq!(changed(&|blocks| blocks[2].neurons[0][1] = i32::MAX), FileError::Range);
+        assert_eq!(changed(&|blocks| blocks[1].neurons[0][0] = -1), FileError::Range);
+        // A resting potential above the threshold.
+        assert_eq!(changed(&|blocks| blocks[1].neurons[2][1] = 1 << 16), FileError::Range);
+        // A row that is not there.
+        assert_eq!(changed(&|blocks| blocks[1].rows[0] = 4), FileError::Range);
         assert_eq!(changed(&|blocks| blocks[0].initial[4][1] = i16::MIN), FileError::Range);
         assert_eq!(changed(&|blocks| blocks[2].initial = vec![[0; 2]; 4]), FileError::Blocks);
         assert_eq!(changed(&|blocks| blocks.truncate(2)), FileError::Blocks);
@@ -346,12 +376,16 @@ mod tests {
         // 5 neurons do not divide between 2 classes
         assert_eq!(refused(&header(&layers[..1]), &good[..1]), FileError::Range);
         let of_cell = |cell| refused(&header(&[(4, cell)]), &blocks(6, &[(4, cell)]));
-        assert_eq!(of_cell(CellHeader::Lif { loss: 0 }), FileError::Range);
-        let z = Gate::from_bits(Gate::ONE.to_bits() + 1);
+        let z = Gate::from_bits(-1);
         assert_eq!(of_cell(CellHeader::of_src(SrcConstants { z, ..CONSTANTS }, false)), FileError::Range);
-        let mut narrow = header(&layers);
-        narrow.layers[1].bits = 4;
-        assert_eq!(refused(&narrow, &good), FileError::Bits(4));
+        let of_layer = |change: &dyn Fn(&mut LayerHeader)| {
+            let mut header = header(&layers);
+            change(&mut header.layers[0]);
+            refused(&header, &good)
+        };
+        assert_eq!(of_layer(&|layer| layer.bits = 7), FileError::Bits(7));
+        assert_eq!(of_layer(&|layer| layer.decay = 1 << 13), FileError::Range);
+        assert_eq!(of_layer(&|layer| layer.shift = 9), FileError::Range);
         let of_outline = |change: &dyn Fn(&mut Outline)| {
             let mut header = header(&layers);
             change(&mut header.outline);
