@@ -225,7 +225,8 @@ fn layer_of<'m>(layer: &LayerHeader, inputs: u16, blocks: &mut Blocks<'m>) -> Re
                 gated_by: if previous { GatedBy::Previous } else { GatedBy::Current },
                 spikes: if binary { SpikeKind::Binary } else { SpikeKind::Graded },
             };
-            let mut layer = SrcLayer::new(synapses, of_neurons, integrator, constants).map_err(|_| FileError::Range)?;
+            let mut layer =
+                SrcLayer::new(synapses, of_neurons, integrator, constants).map_err(|_| FileError::Range)?;
             if initial {
                 let initial = blocks.take(usize::from(neurons))?;
                 layer = layer.with_initial(initial).map_err(|_| FileError::Range)?;

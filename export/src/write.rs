@@ -188,7 +188,9 @@ mod tests {
             let head = layer(neurons, cell);
             let mut rows = Vec::new();
             if head.rows.is_some() {
-                rows = (0..below).map(|input| if input == 1 { u16::MAX } else { input - input.min(1) }).collect();
+                rows = (0..below)
+                    .map(|input| if input == 1 { u16::MAX } else { input - input.min(1) })
+                    .collect();
             }
             let shape = Shape {
                 rows: head.rows.map(|_| &rows[..]),

@@ -246,7 +246,7 @@ impl Answerer<'_, '_> {
         self.network.receive(layer, spiking);
         let synapses = board.ticks().wrapping_sub(start);
         let start = board.ticks();
-        self.network.update_neurons(layer);
+        self.network.update_neurons(layer, true);
         let neurons = board.ticks().wrapping_sub(start);
         self.network.reset();
         Ok(Measured { empty, synapses, neurons })

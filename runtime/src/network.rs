@@ -208,7 +208,9 @@ impl<'m, 'a> Network<'m, 'a> {
         if let Some(total) = self.spike_counts.get_mut(layer) {
             *total = total.wrapping_add(count);
         }
-        if update.saturated && let Some(total) = self.saturations.get_mut(layer) {
+        if update.saturated
+            && let Some(total) = self.saturations.get_mut(layer)
+        {
             *total = total.wrapping_add(1);
         }
         self.resting = self.resting & !(1 << layer) | u16::from(update.rests) << layer;

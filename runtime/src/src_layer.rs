@@ -318,7 +318,9 @@ mod tests {
                     let integrator = Integrator { decay: Decay::from_bits(8191), shift: 8, proved: false };
                     let layer = SrcLayer::new(synapses, &neurons, integrator, constants).unwrap();
                     for sum in [-(1 << 29), -1, 0, 1 << 29] {
-                        for (h, h_s) in [(-MOST_STATE, -MOST_STATE), (MOST_STATE, MOST_STATE), (1, -MOST_STATE)] {
+                        for (h, h_s) in
+                            [(-MOST_STATE, -MOST_STATE), (MOST_STATE, MOST_STATE), (1, -MOST_STATE)]
+                        {
                             let (h, h_s) = (Membrane::from_bits(h), Membrane::from_bits(h_s));
                             let mut potentials = [Potentials { h, h_s }];
                             let mut states =

@@ -6,11 +6,11 @@ use spikelet::deploy::{self, Measured};
 use spikelet::device::{self, Board, Client, Firmware, FirmwareOptions, Qemu};
 use spikelet::kernel::simd::{self, Simd};
 use spikelet::train;
-use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, quantise};
+use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, LayerInput, quantise};
 use spikelet_export::{AlignedBytes, EncoderHeader, Header, Outline, Provenance, ReadoutHeader, write_model};
 use spikelet_runtime::encode::Gain;
 use spikelet_runtime::formats::{Loss, Score};
-use spikelet_runtime::{GatedBy, SpikeKind};
+use spikelet_runtime::{GatedBy, SpikeKind, Width};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -80,6 +80,18 @@ pub fn random_model_of(
     encoder: EncoderHeader,
     seed: u64,
 ) -> AlignedBytes {
+    random_model_in(&[Width::Eight], cells, widths, [blank_before, steps, blank_after], encoder, seed)
+}
+
+/// The same with weights of other widths, taken in turn by the layers.
+pub fn random_model_in(
+    bits: &[Width],
+    cells: RandomCells,
+    widths: &[u16],
+    [blank_before, steps, blank_after]: [u16; 3],
+    encoder: EncoderHeader,
+    seed: u64,
+) -> AlignedBytes {
     let mut noise = Noise(seed);
     let side = widths[0].isqrt();
     assert_eq!(side * side, widths[0], "the input is a square image");
@@ -108,7 +120,15 @@ pub fn random_model_of(
                 FloatCell::Src { constants, bias: &bias, initial }
             }
         };
-        let layer = quantise(&FloatLayer { weight: &weight, neurons, cell }).unwrap();
+        let input = match cells {
+            _ if layers.is_empty() => LayerInput::First,
+            RandomCells::Src(FloatSrc { spikes: SpikeKind::Graded, .. }, _) => LayerInput::Graded,
+            RandomCells::Src(..) | RandomCells::Lif(_) => LayerInput::Binary,
+        };
+        // A layer's width is that of its turn.
+        let width = bits[layers.len() % bits.len()];
+        let layer =
+            quantise(&FloatLayer { weight: &weight, neurons, width, steps: None, input, cell }).unwrap();
         layers.push(layer.header);
         blocks.push(layer.blocks);
     }
@@ -193,7 +213,10 @@ pub fn trained_model_of(data: &Dataset, config: &Config) -> AlignedBytes {
     let out = folder.path().join("run");
     train::train(&config, data, &out, false).unwrap();
     let trained = deploy::open_run(&out).unwrap();
-    deploy::quantise_network(&trained).unwrap().model(&config, &data.test, Measured::default()).unwrap()
+    deploy::quantise_network(&trained, &[Width::Eight])
+        .unwrap()
+        .model(&config, &data.test, Measured::default())
+        .unwrap()
 }
 
 /// The board that QEMU tests run on.

@@ -7,16 +7,18 @@ use crate::data::Samples;
 use crate::kernel::SpikingLayer;
 use crate::kernel::src_layer::Constants;
 use crate::network::Network;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use serde::Serialize;
-use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, LayerReport, quantise};
+use spikelet_export::quantise::{
+    FloatCell, FloatLayer, FloatLif, FloatSrc, LayerInput, LayerReport, quantise,
+};
 use spikelet_export::{
     AlignedBytes, EncoderHeader, Header, LayerBlocks, LayerHeader, Outline, Provenance, ReadoutHeader,
     write_model,
 };
-use spikelet_runtime as runtime;
 use spikelet_runtime::encode::Gain;
 use spikelet_runtime::formats::{Loss, Score};
+use spikelet_runtime::{self as runtime, Width};
 use std::path::Path;
 
 /// A run's chosen network.
@@ -64,11 +66,26 @@ pub struct Quantised {
     pub reports: Vec<LayerReport>,
 }
 
-/// Quantises every layer to 8 bits with a scale per neuron.
+/// The width of each layer's weights, from one for all or one for each.
+///
+/// # Errors
+/// One sentence if there is neither one nor one for each layer.
+pub fn widths(widths: &[Width], layers: usize) -> Result<Vec<Width>> {
+    match widths {
+        [width] => Ok(vec![*width; layers]),
+        widths if widths.len() == layers => Ok(widths.to_vec()),
+        widths => bail!(
+            "--bits names {} widths for {layers} layers: name one for all or one for each",
+            widths.len()
+        ),
+    }
+}
+
+/// Quantises every layer to weights of its width, one width for all layers or one for each, with a scale per neuron.
 ///
 /// # Errors
 /// One sentence about the layer that does not fit the device's formats, or cells that the device does not run.
-pub fn quantise_network(trained: &Trained) -> Result<Quantised> {
+pub fn quantise_network(trained: &Trained, bits: &[Width]) -> Result<Quantised> {
     let Trained { config, network } = trained;
     let classes = network.architecture().classes as u16;
     let cells = config.cell.name();
@@ -78,11 +95,21 @@ pub fn quantise_network(trained: &Trained) -> Result<Quantised> {
          --cell src or lif",
         cells.to_string().to_uppercase()
     );
+    let widths = widths(bits, config.layers.len() - 1)?;
     let mut quantised = Quantised { classes, layers: Vec::new(), blocks: Vec::new(), reports: Vec::new() };
+    let mut input = LayerInput::First;
     for (index, &neurons) in config.layers.iter().skip(1).enumerate() {
         let (weight, layer) = (network.weight(index)?, network.kernel(index)?);
-        let layer = quantise(&FloatLayer { weight: &weight, neurons, cell: float_cell(&layer) })
+        let cell = float_cell(&layer);
+        let (width, steps) = (widths[index], None);
+        let layer = quantise(&FloatLayer { weight: &weight, neurons, width, steps, input, cell })
             .with_context(|| format!("layer {index} cannot be quantised"))?;
+        input = match cell {
+            FloatCell::Src { constants: FloatSrc { spikes: runtime::SpikeKind::Graded, .. }, .. } => {
+                LayerInput::Graded
+            }
+            FloatCell::Src { .. } | FloatCell::Lif(_) => LayerInput::Binary,
+        };
         quantised.layers.push(layer.header);
         quantised.blocks.push(layer.blocks);
         quantised.reports.push(layer.report);

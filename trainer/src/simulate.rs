@@ -36,9 +36,10 @@ pub struct Simulation {
 pub struct HostMemory {
     currents: Vec<Current>,
     potentials: Vec<Potentials>,
+    sums: Vec<i32>,
     spikes: Box<heapless::Vec<Spike, MAX_WIDTH>>,
     scores: Vec<Score>,
-    sums: Vec<u32>,
+    votes: Vec<u32>,
 }
 
 impl HostMemory {
@@ -47,9 +48,10 @@ impl HostMemory {
         Self {
             currents: vec![Current::ZERO; need.neurons],
             potentials: vec![Potentials::REST; need.potentials],
+            sums: vec![0; need.widest],
             spikes: Box::default(),
             scores: vec![Score::ZERO; need.classes],
-            sums: vec![0; need.classes],
+            votes: vec![0; need.classes],
         }
     }
 
@@ -58,9 +60,10 @@ impl HostMemory {
         MemoryView {
             currents: &mut self.currents,
             potentials: &mut self.potentials,
+            sums: &mut self.sums,
             spikes: &mut *self.spikes,
             scores: &mut self.scores,
-            sums: &mut self.sums,
+            votes: &mut self.votes,
         }
     }
 }

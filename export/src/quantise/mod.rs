@@ -342,7 +342,8 @@ mod tests {
     /// All that can come at once is proved to fit, or is not called proved.
     #[test]
     fn ranges_are_proved_or_not() {
-        for (input, unit) in [(LayerInput::First, 1.0), (LayerInput::Binary, 1.0), (LayerInput::Graded, 1.0)] {
+        for (input, unit) in [(LayerInput::First, 1.0), (LayerInput::Binary, 1.0), (LayerInput::Graded, 1.0)]
+        {
             for (count, proved) in [(31, true), (33, false)] {
                 // So many weights of 1 threshold: with a gain of 2^25 a threshold, 32 are 2^30.
                 let weight = std::vec![unit; count];

@@ -36,10 +36,8 @@ pub(super) fn pack(counts: &[i8], inputs: usize, width: Width) -> Packed {
 
     // With neither table, with one, with both: the smallest.
     let whole = Shape::new(inputs as u16, neurons as u16, width);
-    let shapes = [(false, false), (true, false), (false, true), (true, true)].map(|(by_row, by_column)| Shape {
-        rows: by_row.then_some(&rows[..]),
-        columns: by_column.then_some(&columns[..]),
-        ..whole
+    let shapes = [(false, false), (true, false), (false, true), (true, true)].map(|(by_row, by_column)| {
+        Shape { rows: by_row.then_some(&rows[..]), columns: by_column.then_some(&columns[..]), ..whole }
     });
     let bytes = |shape: &Shape<'_>| {
         4 * shape.words() + 2 * (shape.rows.map_or(0, <[u16]>::len) + shape.columns.map_or(0, <[u16]>::len))

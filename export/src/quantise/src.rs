@@ -77,7 +77,10 @@ pub(super) fn unit(constants: &FloatSrc) -> Result<f64, QuantiseError> {
 
 /// Bits of the [`Decay`] of a leaky integrator that keeps `alpha` each timestep.
 pub(super) fn decay(alpha: f64) -> Result<u16, QuantiseError> {
-    refuse((0.0..1.0).contains(&alpha), "the share α that a leaky integrator keeps must be at least 0 and below 1")?;
+    refuse(
+        (0.0..1.0).contains(&alpha),
+        "the share α that a leaky integrator keeps must be at least 0 and below 1",
+    )?;
     let below_one = Decay::ONE.to_bits() - 1;
     Ok(Decay::from_num(alpha).to_bits().min(below_one))
 }
@@ -119,7 +122,8 @@ pub(super) fn initial(
         }
         refuse(h.abs() <= 1.0 && h_s.abs() <= 1.0, "h and h_s before the first timestep must be within ±1")?;
         // ±1 becomes ±32760/32768, as it does in tanh.
-        Ok([h, h_s].map(|state| Membrane::saturating_from_num(state).to_bits().clamp(-MOST_STATE, MOST_STATE)))
+        Ok([h, h_s]
+            .map(|state| Membrane::saturating_from_num(state).to_bits().clamp(-MOST_STATE, MOST_STATE)))
     };
     h.iter().zip(h_s).enumerate().map(state).collect()
 }

@@ -12,7 +12,7 @@ use crate::spikes::LayerSpikes;
 use crate::src_layer::{GatedBy, SpikeKind, SrcLayer};
 
 /// Advances a layer's neurons with the fastest code there is for this machine; see [`SrcLayer::update`].
-#[inline(always)]
+#[inline]
 pub(crate) fn advance(
     layer: &SrcLayer<'_>,
     sums: Option<&[i32]>,
@@ -20,7 +20,10 @@ pub(crate) fn advance(
     spikes: &mut LayerSpikes,
 ) -> Update {
     #[cfg(not(target_os = "none"))]
-    return wide::advance(layer, sums, states, spikes);
+    return pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || wide::advance(layer, sums, states, spikes),
+    );
     #[cfg(target_os = "none")]
     return plain::advance(layer, sums, states, spikes);
 }
@@ -56,7 +59,8 @@ impl Constants {
     pub fn of(layer: &SrcLayer<'_>) -> Self {
         let constants = layer.constants();
         let [rho, r, r_s] = [constants.rho, constants.r, constants.r_s].map(|c| i32::from(c.to_bits()));
-        let [hyp, dep, z] = [constants.z_s_hyp, constants.z_s_dep, constants.z].map(|z| i32::from(z.to_bits()));
+        let [hyp, dep, z] =
+            [constants.z_s_hyp, constants.z_s_dep, constants.z].map(|z| i32::from(z.to_bits()));
         // 1 - z_s; 1 itself does not fit 16 bits.
         let shares = |z_s: i32| [z_s, ((1 << 15) - z_s).min(i32::from(i16::MAX))];
         let binary = constants.spikes == SpikeKind::Binary;

@@ -47,7 +47,8 @@ pub fn advance(
             },
         };
         let before = (*current, *potentials);
-        let [i, h, h_s] = [current.to_bits(), potentials.h.to_bits(), potentials.h_s.to_bits()].map(i32::from);
+        let [i, h, h_s] =
+            [current.to_bits(), potentials.h.to_bits(), potentials.h_s.to_bits()].map(i32::from);
         let (i, beyond) = current_of(&constants, i, sum, gain);
         let next = membrane(&constants, argument(&constants, input(i), h, h_s, bias), h);
         let next_h_s = slow(&constants, h, h_s, next);

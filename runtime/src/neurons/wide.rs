@@ -57,12 +57,12 @@ pub fn advance(
         block_potentials.iter_mut().zip(&*last_potentials).for_each(|(to, from)| *to = *from);
         // What is behind the count has a bias of 0 and is not looked at.
         let before = (block_currents, block_potentials);
-        let beyond = next_states(&constants, &block_sums, &block_neurons, &mut block_currents, &mut block_potentials);
+        let beyond =
+            next_states(&constants, &block_sums, &block_neurons, &mut block_currents, &mut block_potentials);
         let lanes = || 0..count;
         saturated |= lanes().any(|lane| beyond[lane]);
-        changed |= lanes().any(|lane| {
-            before.0[lane] != block_currents[lane] || before.1[lane] != block_potentials[lane]
-        });
+        changed |= lanes()
+            .any(|lane| before.0[lane] != block_currents[lane] || before.1[lane] != block_potentials[lane]);
         last_currents.iter_mut().zip(block_currents).for_each(|(to, from)| *to = from);
         last_potentials.iter_mut().zip(block_potentials).for_each(|(to, from)| *to = from);
         for (lane, potentials) in block_potentials.iter().take(count).enumerate() {
@@ -207,11 +207,13 @@ mod tests {
                     let of: Vec<[i32; 2]> = (0..neurons).map(|_| [1 << 18, bias(&mut noise)]).collect();
                     let layer = SrcLayer::new(synapses, &of, integrator, constants).unwrap();
                     let count = usize::from(neurons);
-                    let mut states = [0, 1].map(|_| (vec![Current::ZERO; count], vec![Potentials::REST; count]));
+                    let mut states =
+                        [0, 1].map(|_| (vec![Current::ZERO; count], vec![Potentials::REST; count]));
                     let mut rested = false;
                     for t in 0..300 {
                         let scale = if proved { 1 << 12 } else { 1 << 24 };
-                        let sums: Vec<i32> = (0..count).map(|_| noise.within(scale) >> (noise.next() % 12)).collect();
+                        let sums: Vec<i32> =
+                            (0..count).map(|_| noise.within(scale) >> (noise.next() % 12)).collect();
                         let sums = (t % 100 < 10).then_some(&*sums);
                         let mut lists = [(); 2].map(|()| Vec::<Spike>::new());
                         let mut updates = [Update::default(); 2];

@@ -91,8 +91,13 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
     model::write_atomically(&sheet, &data::contact_sheet(&data.train, data.classes, SHEET_COLUMNS)?)?;
 
     eprintln!("2/4 quantising, and measuring that on {} test images", data.test.len());
-    let exported =
-        export::export(&deploy::open_run(&args.out)?, &data.test, args.out.join("model.spk"), false)?;
+    let exported = export::export(
+        &deploy::open_run(&args.out)?,
+        &[Width::Eight],
+        &data.test,
+        args.out.join("model.spk"),
+        false,
+    )?;
 
     eprintln!("3/4 building the firmware for {}, the first time with all it is made of", args.board);
     let bytes = model::read(&exported.file)?;

@@ -11,6 +11,7 @@ use anyhow::ensure;
 use serde::Serialize;
 use spikelet_export::ModelFile;
 use spikelet_export::quantise::LayerReport;
+use spikelet_runtime::Width;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -20,9 +21,9 @@ pub struct ExportArgs {
     /// Model file to write [default: model.spk in the run's folder].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Width of a weight in bits.
-    #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u8).range(8..=8))]
-    bits: u8,
+    /// Width of a weight in bits, 8, 5, 4, 3 or 2: one for all layers, or one for each, separated by commas.
+    #[arg(long, default_value = "8", value_delimiter = ',', value_parser = width)]
+    bits: Vec<Width>,
     /// Measure the accuracy on so many test images only.
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -31,6 +32,12 @@ pub struct ExportArgs {
     allow_silent: bool,
     #[command(flatten)]
     folder: DataFolder,
+}
+
+/// Parses the width of a weight.
+pub fn width(text: &str) -> Result<Width, String> {
+    let bits = text.parse().ok();
+    bits.and_then(Width::from_bits).ok_or_else(|| "the width of a weight is 8, 5, 4, 3 or 2 bits".to_owned())
 }
 
 /// What export did.
@@ -75,18 +82,19 @@ pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
     ensure!(!out.is_dir(), "{} is a folder: name a file with --out", out.display());
     let data = args.folder.load(trained.config.dataset.clone())?;
     let images = model::first(&data.test, args.samples)?;
-    let exported = export(&trained, &images, out, args.allow_silent)?;
+    let exported = export(&trained, &args.bits, &images, out, args.allow_silent)?;
     show::show(json, &exported, print)
 }
 
 /// Quantises a network, measures it against its float form on `images`, and writes its model to `out`.
 pub fn export(
     trained: &Trained,
+    bits: &[Width],
     images: &data::Samples,
     out: PathBuf,
     allow_silent: bool,
 ) -> anyhow::Result<Exported> {
-    let quantised = deploy::quantise_network(trained)?;
+    let quantised = deploy::quantise_network(trained, bits)?;
     let draft = quantised.model(&trained.config, images, Measured::default())?;
     let file = ModelFile::open(&draft)?;
 

@@ -4,8 +4,8 @@ use super::{model, show};
 use serde::Serialize;
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_runtime::encode::Gain;
-use spikelet_runtime::formats::{Current, Loss, TanhArgument};
-use spikelet_runtime::{self as runtime, GatedBy, SpikeKind, Synapses};
+use spikelet_runtime::formats::{Argument, Current};
+use spikelet_runtime::{self as runtime, GatedBy, SpikeKind, lif_levels};
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -80,7 +80,7 @@ enum Cells {
     #[serde(rename = "LIF")]
     Lif {
         alpha: f64,
-        /// In weight steps, which are each neuron's own.
+        /// In the unit of each neuron, the larger of the two.
         threshold_least: f64,
         threshold_most: f64,
         rest_least: f64,
@@ -93,10 +93,11 @@ impl Cells {
         match layer {
             runtime::Layer::Src(layer) => {
                 let c = layer.constants();
-                let (bias_least, bias_most) =
-                    range(layer.neurons().iter().map(|n| TanhArgument::from_bits(n[1]).to_num()));
+                let (bias_least, bias_most) = range(
+                    layer.neurons().iter().map(|n| Argument::from_bits(n[1]).to_num::<f64>() - 1.0 / 256.0),
+                );
                 Self::Src {
-                    alpha: kept(c.loss),
+                    alpha: layer.integrator().decay.to_num(),
                     rho: c.rho.to_num(),
                     r: c.r.to_num(),
                     r_s: c.r_s.to_num(),
@@ -117,10 +118,11 @@ impl Cells {
                 }
             }
             runtime::Layer::Lif(layer) => {
-                let of =
-                    |part: usize| range(layer.neurons().iter().map(|n| Current::from_bits(n[part]).to_num()));
-                let ((threshold_least, threshold_most), (rest_least, rest_most)) = (of(0), of(1));
-                let alpha = kept(layer.loss());
+                let of = |level: fn((Current, Current)) -> Current| {
+                    range(layer.neurons().iter().map(|&n| level(lif_levels(n)).to_num()))
+                };
+                let ((threshold_least, threshold_most), (rest_least, rest_most)) = (of(|l| l.0), of(|l| l.1));
+                let alpha = layer.integrator().decay.to_num();
                 Self::Lif { alpha, threshold_least, threshold_most, rest_least, rest_most }
             }
         }
@@ -154,16 +156,11 @@ impl Cells {
                 if *initial_states { "own" } else { "no" }
             ),
             Self::Lif { alpha, threshold_least, threshold_most, rest_least, rest_most } => format!(
-                "α_V {alpha:.3}, in weight steps V_thresh {threshold_least:.1} to {threshold_most:.1} and V_rest \
-                 {rest_least:.1} to {rest_most:.1}"
+                "α_V {alpha:.3}, in the larger of the two V_thresh {threshold_least:.3} to {threshold_most:.3} and V_rest \
+                 {rest_least:.3} to {rest_most:.3}"
             ),
         }
     }
-}
-
-/// What a leaky integrator keeps each timestep.
-fn kept(loss: Loss) -> f64 {
-    1.0 - loss.to_num::<f64>()
 }
 
 /// The least and the most of some numbers.
@@ -184,7 +181,10 @@ pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection
     let need = file.model().need();
     let layers = file.model().layers().iter().zip(&header.layers).map(|(layer, head)| {
         let synapses = layer.synapses();
-        let rows = || (0..synapses.inputs()).filter_map(|input| synapses.row(input));
+        let weights = || {
+            let neurons = move |input| (0..synapses.neurons()).filter_map(move |n| synapses.weight(input, n));
+            (0..synapses.inputs()).flat_map(neurons)
+        };
         let neurons = usize::from(synapses.neurons());
         let initial = match layer {
             runtime::Layer::Src(layer) => layer.initial().len(),
@@ -195,10 +195,12 @@ pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection
             inputs: synapses.inputs(),
             neurons: synapses.neurons(),
             bits: head.bits,
-            bytes: usize::from(synapses.inputs()) * Synapses::stride(synapses.neurons())
+            bytes: 4 * synapses.shape().words()
+                + 2 * synapses.shape().rows.map_or(0, <[u16]>::len)
+                + 2 * synapses.shape().columns.map_or(0, <[u16]>::len)
                 + 8 * neurons
                 + 4 * initial,
-            zero_weights: rows().flatten().filter(|&&weight| weight == 0).count(),
+            zero_weights: weights().filter(|&weight| weight == 0).count(),
         }
     });
     let layers: Vec<Layer> = layers.collect();
