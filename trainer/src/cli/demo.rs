@@ -11,6 +11,7 @@ use crate::device::{self, Board, InputKind};
 use crate::train::{self, RunResult};
 use anyhow::{Context, ensure};
 use serde::Serialize;
+use spikelet_runtime::Width;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
