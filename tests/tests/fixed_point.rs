@@ -7,8 +7,8 @@ use spikelet::kernel::src_layer::SrcLayer;
 use spikelet::simulate::HostMemory;
 use spikelet_export::quantise::FloatLif;
 use spikelet_export::{AlignedBytes, ModelFile};
-use spikelet_runtime::formats::{Current, CurrentGain, TanhArgument};
-use spikelet_runtime::{Layer, Network};
+use spikelet_runtime::formats::Argument;
+use spikelet_runtime::{Layer, Network, lif_levels};
 use spikelet_tests::{GENERAL, LIF, Noise, PAPER, RandomCells, random_model_of, rate};
 
 const INPUTS: usize = 196;
@@ -39,8 +39,11 @@ fn model(cells: RandomCells) -> AlignedBytes {
 
 /// The model's weights, `[inputs][neurons]`, in the given step of each neuron.
 fn weights(layer: &Layer<'_>, step: impl Fn(usize) -> f64) -> Vec<f64> {
-    let rows = (0..INPUTS as u16).map(|input| layer.synapses().row(input).unwrap());
-    rows.flat_map(|row| row.iter().enumerate().map(|(neuron, &w)| f64::from(w) * step(neuron))).collect()
+    let of = |input, neuron: u16| {
+        f64::from(layer.synapses().weight(input, neuron).unwrap()) * step(usize::from(neuron))
+    };
+    let of = &of;
+    (0..INPUTS as u16).flat_map(|input| (0..NEURONS as u16).map(move |neuron| of(input, neuron))).collect()
 }
 
 /// Spikes of the model and of its twin, given the same random input; `twin` lists the neurons that spike.
@@ -74,12 +77,13 @@ fn src_stays_near_its_twin(cells: RandomCells, first_most: usize, sum_most: f64,
     let file = ModelFile::open(&model).unwrap();
     let layer = &file.model().layers()[0];
     let Layer::Src(fixed) = layer else { panic!("no SRC") };
-    let step = |neuron: usize| {
-        CurrentGain::from_bits(fixed.neurons()[neuron][0]).to_num::<f64>() * constants.rho / 8.0
-    };
+    let step = |neuron: usize| f64::from(fixed.neurons()[neuron][0]) / 2f64.powi(25) * constants.rho;
     let weight = weights(layer, step);
-    let bias: Vec<f64> =
-        fixed.neurons().iter().map(|&[_, bias]| TanhArgument::from_bits(bias).to_num()).collect();
+    let bias: Vec<f64> = fixed
+        .neurons()
+        .iter()
+        .map(|&[_, bias]| Argument::from_bits(bias).to_num::<f64>() - 1.0 / 256.0)
+        .collect();
     let cell = SrcCell {
         z: constants.z,
         z_s_dep: constants.z_s_dep,
@@ -137,8 +141,9 @@ fn spikes_of_lif_stay_near_the_f64_twin() {
     let file = ModelFile::open(&model).unwrap();
     let layer = &file.model().layers()[0];
     let Layer::Lif(fixed) = layer else { panic!("no LIF") };
-    // In units of V_thresh: it is a known number of weight steps, rounded down by less than a 256th of one.
-    let step = |neuron: usize| threshold / Current::from_bits(fixed.neurons()[neuron][0]).to_num::<f64>();
+    // A membrane's unit is V_thresh, here the larger of both levels.
+    assert_eq!(lif_levels(fixed.neurons()[0]).0, 1);
+    let step = |neuron: usize| f64::from(fixed.neurons()[neuron][0]) / 2f64.powi(25) * threshold;
     let weight = weights(layer, step);
     let cell = LifCell { leak, threshold, rest, learn: Default::default() };
     let exact = LifLayer::<f64>::new(&cell, NEURONS, &[]);
