@@ -72,18 +72,19 @@ impl<'m> Layer<'m> {
         }
     }
 
-    /// Advances every neuron by one timestep, given the sums of its spiking inputs' weights, or `None` if no input spikes, and
-    /// lists the neurons that spike; see [`SrcLayer::update`] and [`LifLayer::update`].
+    /// Advances every neuron by one timestep and lists the neurons that spike; see [`SrcLayer::update`] and
+    /// [`LifLayer::update`].
     #[inline]
     pub fn update(
         &self,
-        sums: Option<&[i32]>,
+        received: bool,
+        sums: &mut [i32],
         states: &mut LayerStates<'_>,
         spikes: &mut LayerSpikes,
     ) -> Update {
         match self {
-            Self::Src(layer) => layer.update(sums, states, spikes),
-            Self::Lif(layer) => layer.update(sums, states.currents, spikes),
+            Self::Src(layer) => layer.update(received, sums, states, spikes),
+            Self::Lif(layer) => layer.update(received, sums, states.currents, spikes),
         }
     }
 }

@@ -4,6 +4,8 @@
 #[cfg(test)]
 extern crate std;
 
+#[cfg(neurons_dsp)]
+mod arm;
 pub mod encode;
 pub mod formats;
 mod integrator;

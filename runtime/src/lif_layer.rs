@@ -88,31 +88,26 @@ impl<'m> LifLayer<'m> {
         &self.integrator
     }
 
-    /// Advances every membrane by one timestep, given the `sums` of its spiking inputs' weights or `None` if no input spikes,
-    /// and lists the neurons that spike, each with the value 1. The list is cleared first.
+    /// Advances every membrane by one timestep and lists the neurons that spike, each with the value 1. The list is cleared first.
+    ///
+    /// If the layer has `received` spikes, `sums` are those of its spiking inputs' weights; else they do not matter.
     ///
     /// The only error of a step is the leak's and the gain's rounding: at most one bit, 1/4096 of the neuron's unit (asserted
     /// against the f64 twin). Sums cannot overflow; membranes saturate at ±8 units, which the result says. States, sums and
     /// spikes must have room for every neuron; what has none is not advanced.
     pub fn update(
         &self,
-        sums: Option<&[i32]>,
+        received: bool,
+        sums: &[i32],
         membranes: &mut [Current],
         spikes: &mut LayerSpikes,
     ) -> Update {
         spikes.clear();
         let alpha = i32::from(self.integrator.decay.to_bits());
-        let mut sums = sums.map(<[i32]>::iter);
-        let silent = sums.is_none();
         let (mut saturated, mut changed) = (false, false);
-        for (neuron, (membrane, &constants)) in membranes.iter_mut().zip(self.neurons).enumerate() {
-            let sum = match &mut sums {
-                None => 0,
-                Some(sums) => match sums.next() {
-                    Some(&sum) => sum,
-                    None => break,
-                },
-            };
+        let neurons = membranes.iter_mut().zip(sums).zip(self.neurons);
+        for (neuron, ((membrane, &sum), &constants)) in neurons.enumerate() {
+            let sum = if received { sum } else { 0 };
             let before = i32::from(membrane.to_bits());
             let integrate = if self.integrator.proved { integrate } else { integrate_any };
             let (v, beyond) = saturate(integrate(alpha, before, sum, constants[0]));
@@ -125,7 +120,7 @@ impl<'m> LifLayer<'m> {
             saturated |= beyond;
             changed |= i32::from(membrane.to_bits()) != before;
         }
-        Update { saturated, rests: silent && !changed && spikes.is_empty() }
+        Update { saturated, rests: !received && !changed && spikes.is_empty() }
     }
 }
 
@@ -158,7 +153,7 @@ mod tests {
                 let v = Current::from_bits(step as i16);
                 let sum = step % 7;
                 let (mut membranes, mut spikes) = ([v], Vec::<Spike, 1>::new());
-                let update = layer.update(Some(&[sum]), &mut membranes, &mut spikes);
+                let update = layer.update(true, &[sum], &mut membranes, &mut spikes);
                 let bits = alpha * f64::from(step) + f64::from(gain) / 8192.0 * f64::from(sum);
                 let real = bits.clamp(-32768.0, 32767.0);
                 assert!(update.saturated == (bits.floor() != real.floor()) || (bits - real).abs() < 1.0);
@@ -184,7 +179,7 @@ mod tests {
             let mut membranes = [Current::ZERO];
             for _ in 0..5 {
                 let mut spikes = Vec::<Spike, 1>::new();
-                let update = layer.update(Some(&[sum]), &mut membranes, &mut spikes);
+                let update = layer.update(true, &[sum], &mut membranes, &mut spikes);
                 assert_eq!((membranes[0].to_bits(), update.saturated, spikes.len()), (bound, true, 0));
             }
         }
@@ -198,7 +193,8 @@ mod tests {
         let layer = LifLayer::new(synapses, &neurons, integrator(0.99)).unwrap();
         let mut membranes = [Current::from_num(-7)];
         let mut spikes = Vec::<Spike, 1>::new();
-        let steps = (0..2000).find(|_| layer.update(None, &mut membranes, &mut spikes).rests).unwrap();
+        let steps =
+            (0..2000).find(|_| layer.update(false, &[99], &mut membranes, &mut spikes).rests).unwrap();
         assert!((100..1000).contains(&steps), "{steps}");
         assert_eq!(membranes[0], Current::ZERO);
     }

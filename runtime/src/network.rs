@@ -202,7 +202,7 @@ impl<'m, 'a> Network<'m, 'a> {
         let Some((cells, Parts { mut states, sums, spikes })) = self.layer(layer) else {
             return;
         };
-        let update = cells.update(received.then_some(&*sums), &mut states, spikes);
+        let update = cells.update(received, sums, &mut states, spikes);
         // A list holds at most 2^14 spikes; the count wraps after 2^18 timesteps of nothing but spikes at the earliest.
         let count = spikes.len() as u32;
         if let Some(total) = self.spike_counts.get_mut(layer) {

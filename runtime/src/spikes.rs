@@ -16,6 +16,7 @@ pub type SpikeValue = U8F8;
 /// One neuron's output in a timestep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(C, align(4))]
 pub struct Spike {
     /// Index of the neuron in its layer.
     pub neuron: u16,

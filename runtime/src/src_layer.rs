@@ -189,8 +189,10 @@ impl<'m> SrcLayer<'m> {
         &self.constants
     }
 
-    /// Advances every neuron by one timestep, given the `sums` of its spiking inputs' weights or `None` if no input spikes, and
-    /// lists the neurons that spike. The list is cleared first.
+    /// Advances every neuron by one timestep and lists the neurons that spike. The list is cleared first.
+    ///
+    /// If the layer has `received` spikes, `sums` are those of its spiking inputs' weights; else what they hold does not matter. They
+    /// are working memory: afterwards they hold anything.
     ///
     /// tanh comes from a table of steps of 1/128, so h errs by at most 0.017 (0.012 from ρ tanh(i / ρ), 0.004 from tanh itself) and
     /// h_s by at most 2e-4 in one step from equal states (asserted against the f64 twin), wherever h is not so near 0.5 that z_s
@@ -199,12 +201,13 @@ impl<'m> SrcLayer<'m> {
     #[inline]
     pub fn update(
         &self,
-        sums: Option<&[i32]>,
+        received: bool,
+        sums: &mut [i32],
         states: &mut LayerStates<'_>,
         spikes: &mut LayerSpikes,
     ) -> Update {
         spikes.clear();
-        neurons::advance(self, sums, states, spikes)
+        neurons::advance(self, received, sums, states, spikes)
     }
 }
 
@@ -257,7 +260,7 @@ mod tests {
                     let (mut currents, mut potentials) = ([Current::ZERO], [Potentials { h, h_s }]);
                     let mut spikes = Vec::<Spike, 1>::new();
                     let mut states = LayerStates { currents: &mut currents, potentials: &mut potentials };
-                    layer.update(Some(&[sum]), &mut states, &mut spikes);
+                    layer.update(true, &mut [sum], &mut states, &mut spikes);
                     worst_h = worst_h.max((potentials[0].h.to_num::<f64>() - twin.h).abs());
                     let clear = (twin.h - 0.5).abs() > 0.017;
                     if clear || gated_by == GatedBy::Previous {
@@ -326,7 +329,7 @@ mod tests {
                             let mut states =
                                 LayerStates { currents: &mut [Current::MIN], potentials: &mut potentials };
                             for _ in 0..3 {
-                                layer.update(Some(&[sum]), &mut states, &mut Vec::<Spike, 1>::new());
+                                layer.update(true, &mut [sum], &mut states, &mut Vec::<Spike, 1>::new());
                                 let most = -MOST_STATE..=MOST_STATE;
                                 let Potentials { h, h_s } = states.potentials[0];
                                 assert!(most.contains(&h.to_bits()) && most.contains(&h_s.to_bits()));
@@ -378,7 +381,7 @@ mod tests {
                 let mut currents = [Current::from_bits(start.wrapping_mul(0xC2B2_AE3D) as i16)];
                 let mut states = LayerStates { currents: &mut currents, potentials: &mut potentials };
                 let mut spikes = Vec::<Spike, 1>::new();
-                let steps = (0..200).find(|_| layer.update(None, &mut states, &mut spikes).rests);
+                let steps = (0..200).find(|_| layer.update(false, &mut [77], &mut states, &mut spikes).rests);
                 most = most.max(steps.unwrap_or_else(|| panic!("b_h {bias} does not rest")));
             }
         }

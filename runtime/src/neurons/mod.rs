@@ -15,17 +15,34 @@ use crate::src_layer::{GatedBy, SpikeKind, SrcLayer};
 #[inline]
 pub(crate) fn advance(
     layer: &SrcLayer<'_>,
-    sums: Option<&[i32]>,
+    received: bool,
+    sums: &mut [i32],
     states: &mut LayerStates<'_>,
     spikes: &mut LayerSpikes,
 ) -> Update {
     #[cfg(not(target_os = "none"))]
     return pulp::Arch::new().dispatch(
         #[inline(always)]
-        || wide::advance(layer, sums, states, spikes),
+        || wide::advance(layer, received, sums, states, spikes),
     );
-    #[cfg(target_os = "none")]
-    return plain::advance(layer, sums, states, spikes);
+    #[cfg(all(target_os = "none", neurons_dsp))]
+    {
+        let constants = Constants::of(layer);
+        let LayerStates { currents, potentials } = states;
+        let done = crate::arm::neurons::advance(
+            &constants,
+            received,
+            layer.neurons(),
+            sums,
+            currents,
+            potentials,
+            spikes,
+        );
+        let rest = plain::advance(layer, received, done.neurons, sums, states, spikes);
+        Update { saturated: done.saturated | rest.saturated, rests: rest.rests & !done.changed }
+    }
+    #[cfg(all(target_os = "none", not(neurons_dsp)))]
+    return plain::advance(layer, received, 0, sums, states, spikes);
 }
 
 /// Bits of h above which z_s switches (Eq. 3c).

@@ -25,27 +25,22 @@ const CURRENT_STEP: u32 = 5;
 /// Bits of h_s that are always 0 after a timestep.
 const COARSE: u32 = 3;
 
-/// Advances the neurons of a layer; see [`SrcLayer::update`]. Appends to `spikes`.
+/// Advances the neurons of a layer from the `first` on; see [`SrcLayer::update`]. Appends to `spikes`.
 #[inline(always)]
 pub fn advance(
     layer: &SrcLayer<'_>,
-    sums: Option<&[i32]>,
+    received: bool,
+    first: usize,
+    sums: &[i32],
     states: &mut LayerStates<'_>,
     spikes: &mut LayerSpikes,
 ) -> Update {
     let constants = Constants::of(layer);
-    let mut sums = sums.map(<[i32]>::iter);
-    let silent = sums.is_none();
     let (mut saturated, mut changed) = (false, false);
-    let neurons = states.currents.iter_mut().zip(states.potentials.iter_mut()).zip(layer.neurons());
-    for (neuron, ((current, potentials), &[gain, bias])) in neurons.enumerate() {
-        let sum = match &mut sums {
-            None => 0,
-            Some(sums) => match sums.next() {
-                Some(&sum) => sum,
-                None => break,
-            },
-        };
+    let states = states.currents.iter_mut().zip(states.potentials.iter_mut());
+    let neurons = states.zip(layer.neurons().iter().zip(sums)).enumerate().skip(first);
+    for (neuron, ((current, potentials), (&[gain, bias], &sum))) in neurons {
+        let sum = if received { sum } else { 0 };
         let before = (*current, *potentials);
         let [i, h, h_s] =
             [current.to_bits(), potentials.h.to_bits(), potentials.h_s.to_bits()].map(i32::from);
@@ -59,7 +54,7 @@ pub fn advance(
         changed |= before != (*current, *potentials);
         push(&constants, neuron, next, spikes);
     }
-    Update { saturated, rests: silent && !changed && spikes.is_empty() }
+    Update { saturated, rests: !received && !changed && spikes.is_empty() }
 }
 
 /// The next current, and whether it was saturated.

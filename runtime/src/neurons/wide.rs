@@ -17,7 +17,8 @@ const LANES: usize = 16;
 #[inline(always)]
 pub fn advance(
     layer: &SrcLayer<'_>,
-    sums: Option<&[i32]>,
+    received: bool,
+    sums: &[i32],
     states: &mut LayerStates<'_>,
     spikes: &mut LayerSpikes,
 ) -> Update {
@@ -26,32 +27,28 @@ pub fn advance(
     let (currents, last_currents) = states.currents.as_chunks_mut::<LANES>();
     let (potentials, last_potentials) = states.potentials.as_chunks_mut::<LANES>();
     let (neurons, last_neurons) = layer.neurons().as_chunks::<LANES>();
-    let (whole, last_sums) = sums.unwrap_or(&[]).as_chunks::<LANES>();
-    let mut whole = whole.iter();
+    let (sums, last_sums) = sums.as_chunks::<LANES>();
     let (mut saturated, mut changed) = (false, false);
     let mut first = 0;
-    for ((currents, potentials), neurons) in currents.iter_mut().zip(potentials).zip(neurons) {
-        let sums = match sums {
-            None => &silent,
-            Some(_) => match whole.next() {
-                Some(sums) => sums,
-                None => return Update { saturated, rests: false },
-            },
-        };
+    for ((currents, potentials), (neurons, sums)) in
+        currents.iter_mut().zip(potentials).zip(neurons.iter().zip(sums))
+    {
+        let sums = if received { sums } else { &silent };
         let (beyond, other) = block(&constants, first, sums, neurons, currents, potentials, spikes);
         saturated |= beyond;
         changed |= other;
         first += LANES;
     }
     // The last few, in a block of their own.
-    let count = last_neurons.len().min(last_currents.len()).min(last_potentials.len());
-    let count = if sums.is_some() { count.min(last_sums.len()) } else { count };
+    let count = last_neurons.len().min(last_currents.len()).min(last_potentials.len()).min(last_sums.len());
     if count > 0 {
         let mut block_sums = [0; LANES];
         let mut block_neurons = [[0; 2]; LANES];
         let mut block_currents = [Current::ZERO; LANES];
         let mut block_potentials = [Potentials::REST; LANES];
-        block_sums.iter_mut().zip(last_sums).for_each(|(to, from)| *to = *from);
+        if received {
+            block_sums.iter_mut().zip(last_sums).for_each(|(to, from)| *to = *from);
+        }
         block_neurons.iter_mut().zip(last_neurons).for_each(|(to, from)| *to = *from);
         block_currents.iter_mut().zip(&*last_currents).for_each(|(to, from)| *to = *from);
         block_potentials.iter_mut().zip(&*last_potentials).for_each(|(to, from)| *to = *from);
@@ -69,7 +66,7 @@ pub fn advance(
             plain::push(&constants, first + lane, i32::from(potentials.h.to_bits()), spikes);
         }
     }
-    Update { saturated, rests: sums.is_none() && !changed && spikes.is_empty() }
+    Update { saturated, rests: !received && !changed && spikes.is_empty() }
 }
 
 /// One block; says whether a current was saturated and whether a state changed.
@@ -214,16 +211,16 @@ mod tests {
                         let scale = if proved { 1 << 12 } else { 1 << 24 };
                         let sums: Vec<i32> =
                             (0..count).map(|_| noise.within(scale) >> (noise.next() % 12)).collect();
-                        let sums = (t % 100 < 10).then_some(&*sums);
+                        let received = t % 100 < 10;
                         let mut lists = [(); 2].map(|()| Vec::<Spike>::new());
                         let mut updates = [Update::default(); 2];
                         for (index, (currents, potentials)) in states.iter_mut().enumerate() {
                             let mut spikes = heapless::Vec::<Spike, 100>::new();
                             let mut states = LayerStates { currents, potentials };
                             updates[index] = if index == 0 {
-                                plain::advance(&layer, sums, &mut states, &mut spikes)
+                                plain::advance(&layer, received, 0, &sums, &mut states, &mut spikes)
                             } else {
-                                advance(&layer, sums, &mut states, &mut spikes)
+                                advance(&layer, received, &sums, &mut states, &mut spikes)
                             };
                             lists[index] = spikes.to_vec();
                         }
