@@ -1,141 +1,336 @@
-//! Temporary: plain 8-bit synapses with the interface of the packed ones.
+//! Event-driven synapses: only inputs that spike add their weights (the sum in Eq. 3a).
+//!
+//! # Layout
+//!
+//! A layer's weights stand in one block of words, one row per input, so that a spike adds one contiguous row. Weights are
+//! biased: what is stored is w + most, from 0 to 2 most, so that many add up side by side in one word without a
+//! borrow; the bias, the same for every weight, is subtracted from the sum once.
+//!
+//! A row is one or two planes, one after the other. A plane is 8, 4, 2 or 1 bits of each weight, one field per column, from
+//! the lowest bits of its first word on, and ends with fields of 0 up to a whole word:
+//!
+//! | width | planes |
+//! |---|---|
+//! | 8 | 8 bits |
+//! | 5 | the lower 4 bits, then the highest |
+//! | 4 | 4 bits |
+//! | 3 | the lower 2 bits, then the highest |
+//! | 2 | 2 bits |
+//!
+//! Inputs and neurons whose weights are all 0 may be left out: a table then says which row an input has, or which neurons
+//! the columns are of.
+//!
+//! # Range
+//!
+//! A weight times a spike is at most 127 × 256 in magnitude and a timestep has at most [`crate::MAX_WIDTH`] spikes: no sum
+//! leaves ±2^29, and no biased one 2^30.
+
+mod lanes;
+mod shape;
+mod width;
+
+pub use shape::{Shape, SynapsesError};
+pub use width::Width;
+
 use crate::MAX_WIDTH;
 use crate::spikes::Spike;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Width {
-    Eight,
-    Five,
-    Four,
-    Three,
-    Two,
-}
-impl Width {
-    pub const ALL: [Self; 5] = [Self::Eight, Self::Five, Self::Four, Self::Three, Self::Two];
-    pub const fn bits(self) -> u8 {
-        match self {
-            Self::Eight => 8,
-            Self::Five => 5,
-            Self::Four => 4,
-            Self::Three => 3,
-            Self::Two => 2,
-        }
-    }
-    pub const fn from_bits(bits: u8) -> Option<Self> {
-        match bits {
-            8 => Some(Self::Eight),
-            5 => Some(Self::Five),
-            4 => Some(Self::Four),
-            3 => Some(Self::Three),
-            2 => Some(Self::Two),
-            _ => None,
-        }
-    }
-    pub const fn most(self) -> i8 {
-        match self {
-            Self::Eight => 127,
-            Self::Five => 15,
-            Self::Four => 7,
-            Self::Three => 3,
-            Self::Two => 1,
-        }
-    }
-}
-#[derive(Clone, Copy, Debug)]
-pub struct Shape<'m> {
-    pub inputs: u16,
-    pub neurons: u16,
-    pub width: Width,
-    pub rows: Option<&'m [u16]>,
-    pub columns: Option<&'m [u16]>,
-}
-impl Shape<'_> {
-    pub const fn new(inputs: u16, neurons: u16, width: Width) -> Self {
-        Self { inputs, neurons, width, rows: None, columns: None }
-    }
-    fn stride(&self) -> usize {
-        usize::from(self.neurons).div_ceil(4)
-    }
-    pub fn words(&self) -> usize {
-        usize::from(self.inputs) * self.stride()
-    }
-    pub fn pack(&self, block: &mut [u32], weight: impl Fn(u16, u16) -> i8) {
-        let stride = self.stride();
-        for input in 0..self.inputs {
-            for neuron in 0..self.neurons {
-                let at = usize::from(input) * stride + usize::from(neuron / 4);
-                block[at] |= u32::from(weight(input, neuron) as u8) << (8 * (neuron % 4));
-            }
-        }
-    }
-}
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub enum SynapsesError {
-    Width,
-    Length,
-}
+/// The weights from one layer's inputs to its neurons, in place.
 #[derive(Clone, Copy, Debug)]
 pub struct Synapses<'m> {
     block: &'m [u32],
     shape: Shape<'m>,
 }
+
 impl<'m> Synapses<'m> {
+    /// Synapses whose weights lie in `block` as [`Shape::pack`] puts them.
+    ///
+    /// # Errors
+    /// [`SynapsesError`] if the widths are not in 1 to [`MAX_WIDTH`], a table does not fit them, or the block has another length
+    /// than [`Shape::words`].
     pub fn new(block: &'m [u32], shape: Shape<'m>) -> Result<Self, SynapsesError> {
-        let width = 1..=MAX_WIDTH;
-        if !width.contains(&usize::from(shape.inputs)) || !width.contains(&usize::from(shape.neurons)) {
-            return Err(SynapsesError::Width);
-        }
+        shape.check()?;
         if block.len() != shape.words() {
             return Err(SynapsesError::Length);
         }
         Ok(Self { block, shape })
     }
+
+    /// Number of inputs.
     pub const fn inputs(&self) -> u16 {
         self.shape.inputs
     }
+
+    /// Number of neurons.
     pub const fn neurons(&self) -> u16 {
         self.shape.neurons
     }
+
+    /// Width of the weights.
     pub const fn width(&self) -> Width {
         self.shape.width
     }
+
+    /// What the block holds.
     pub const fn shape(&self) -> &Shape<'m> {
         &self.shape
     }
+
+    /// The block.
+    pub const fn block(&self) -> &'m [u32] {
+        self.block
+    }
+
+    /// The weight from an input to a neuron; `None` if there is no such input or neuron. For looking, not for running.
     pub fn weight(&self, input: u16, neuron: u16) -> Option<i8> {
-        if neuron >= self.shape.neurons || input >= self.shape.inputs {
+        if input >= self.shape.inputs || neuron >= self.shape.neurons {
             return None;
         }
-        let word = self.block.get(usize::from(input) * self.shape.stride() + usize::from(neuron / 4))?;
-        Some((word >> (8 * (neuron % 4))) as i8)
+        let (Some(row), Some(column)) = (self.row(input), self.shape.column(neuron)) else {
+            return Some(0);
+        };
+        let (mut plane, mut shift, mut biased) = (row, 0, 0);
+        for &bits in self.shape.width.planes() {
+            let fields = 32 / bits as usize;
+            let word = plane.get(column / fields)?;
+            let field = word >> (bits * (column % fields) as u32) & ((1 << bits) - 1);
+            biased |= field << shift;
+            shift += bits;
+            plane = plane.get(self.shape.plane_words(bits)..)?;
+        }
+        // Fields of damaged blocks may be one above the most; sums of them still fit.
+        Some((biased as i32 - i32::from(self.shape.width.most())).min(127) as i8)
     }
-    fn row(&self, input: u16) -> Option<&'m [u8]> {
-        let stride = 4 * self.shape.stride();
-        bytemuck::cast_slice::<u32, u8>(self.block)
-            .get(usize::from(input) * stride..)?
-            .get(..usize::from(self.shape.neurons))
+
+    /// The row of an input; `None` if it is pruned or does not exist.
+    #[inline]
+    fn row(&self, input: u16) -> Option<&'m [u32]> {
+        if input >= self.shape.inputs {
+            return None;
+        }
+        let row = match self.shape.rows {
+            None => input,
+            Some(rows) => *rows.get(usize::from(input))?,
+        };
+        let words = self.shape.row_words();
+        self.block.get(usize::from(row) * words..)?.get(..words)
     }
+
+    /// Sums the weights of spiking inputs for each neuron: `sums[n]` = Σ w over the list, written, not added.
+    ///
+    /// An input that is listed twice adds its weights twice. Inputs that do not exist add nothing, and neither do those
+    /// behind the first [`MAX_WIDTH`] of the list: so many always fit, whichever inputs they are of. What `sums` has beyond the
+    /// neurons stays; neurons beyond `sums` get none.
     pub fn sum(&self, spiking: &[u16], sums: &mut [i32]) {
-        sums.fill(0);
-        for row in spiking.iter().take(MAX_WIDTH).filter_map(|&i| self.row(i)) {
-            for (s, &w) in sums.iter_mut().zip(row) {
-                *s += i32::from(w as i8);
+        let spiking = spiking.get(..MAX_WIDTH).unwrap_or(spiking);
+        let sums = sums.get_mut(..usize::from(self.shape.neurons)).unwrap_or(&mut []);
+        let columns = sums.get_mut(..self.shape.columns_kept()).unwrap_or(&mut []);
+        lanes::sum(self, spiking, columns);
+        self.spread(sums);
+    }
+
+    /// Sums the weights of each graded spike times its value: `sums[n]` = Σ w v over the list, v in 1/256, with `shift` bits
+    /// rounded away (to nearest, halves up), written, not added. `shift` is at most 8.
+    ///
+    /// Otherwise as [`Synapses::sum`].
+    pub fn sum_graded(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
+        let spikes = spikes.get(..MAX_WIDTH).unwrap_or(spikes);
+        let sums = sums.get_mut(..usize::from(self.shape.neurons)).unwrap_or(&mut []);
+        let columns = sums.get_mut(..self.shape.columns_kept()).unwrap_or(&mut []);
+        lanes::sum_graded(self, spikes, u32::from(shift & 15), columns);
+        self.spread(sums);
+    }
+
+    /// Moves the sums of the kept columns to their neurons, with 0 for all others.
+    fn spread(&self, sums: &mut [i32]) {
+        let Some(columns) = self.shape.columns else { return };
+        let mut left = columns.len();
+        // From the last on: a column stands at or before its neuron, so nothing is overwritten that is still needed.
+        for neuron in (0..sums.len()).rev() {
+            let mut sum = 0;
+            if let Some(column) = left.checked_sub(1)
+                && columns.get(column).is_some_and(|&kept| usize::from(kept) == neuron)
+            {
+                sum = sums.get(column).copied().unwrap_or(0);
+                left = column;
+            }
+            if let Some(to) = sums.get_mut(neuron) {
+                *to = sum;
             }
         }
     }
-    pub fn sum_graded(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
-        sums.fill(0);
-        for spike in spikes.iter().take(MAX_WIDTH) {
-            let Some(row) = self.row(spike.neuron) else { continue };
-            let v = i32::from(spike.value().to_bits());
-            for (s, &w) in sums.iter_mut().zip(row) {
-                *s += i32::from(w as i8) * v;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spikes::SpikeValue;
+    use std::{vec, vec::Vec};
+
+    /// A network's worth of weights, any of them, and the block that holds them.
+    struct Case {
+        inputs: u16,
+        neurons: u16,
+        width: Width,
+        weights: Vec<i8>,
+        rows: Option<Vec<u16>>,
+        columns: Option<Vec<u16>>,
+        block: Vec<u32>,
+    }
+
+    impl Case {
+        fn new(
+            inputs: u16,
+            neurons: u16,
+            width: Width,
+            prune: bool,
+            weight: impl Fn(u16, u16) -> i8,
+        ) -> Self {
+            let kept = |n: u16| !prune || n % 3 != 1;
+            let all = (0..inputs).flat_map(|i| (0..neurons).map(move |n| (i, n)));
+            let weights =
+                all.map(|(i, n)| if kept(i) && kept(n) { weight(i, n) } else { 0 }).collect::<Vec<_>>();
+            let mut next = 0;
+            let rows = prune.then(|| {
+                let row = |i| {
+                    next += u16::from(kept(i));
+                    if kept(i) { next - 1 } else { Shape::PRUNED }
+                };
+                (0..inputs).map(row).collect::<Vec<_>>()
+            });
+            let columns = prune.then(|| (0..neurons).filter(|&n| kept(n)).collect::<Vec<_>>());
+            let mut case = Self { inputs, neurons, width, weights, rows, columns, block: Vec::new() };
+            let mut block = vec![0; case.shape().words()];
+            case.shape().pack(&mut block, |i, n| case.weight(i, n));
+            case.block = block;
+            case
+        }
+
+        fn shape(&self) -> Shape<'_> {
+            let Self { inputs, neurons, width, ref rows, ref columns, .. } = *self;
+            Shape { inputs, neurons, width, rows: rows.as_deref(), columns: columns.as_deref() }
+        }
+
+        fn weight(&self, input: u16, neuron: u16) -> i8 {
+            self.weights[usize::from(input) * usize::from(self.neurons) + usize::from(neuron)]
+        }
+
+        /// The sum as the paper writes it, one synapse at a time.
+        fn plain(&self, spikes: &[(u16, i32)]) -> Vec<i32> {
+            let sum = |n| {
+                let known = spikes.iter().filter(|(i, _)| *i < self.inputs);
+                known.map(|&(i, v)| i32::from(self.weight(i, n)) * v).sum()
+            };
+            (0..self.neurons).map(sum).collect()
+        }
+
+        fn check(&self, spiking: &[u16]) {
+            let synapses = Synapses::new(&self.block, self.shape()).unwrap();
+            let mut sums = vec![77; usize::from(self.neurons) + 1];
+            synapses.sum(spiking, &mut sums);
+            assert_eq!(sums.pop(), Some(77), "beyond the neurons");
+            let events: Vec<_> = spiking.iter().map(|&i| (i, 1)).collect();
+            assert_eq!(sums, self.plain(&events), "{:?}, {} spikes", self.shape(), spiking.len());
+
+            let events: Vec<_> = spiking.iter().map(|&i| (i, 1 + i32::from(i) * 37 % 256)).collect();
+            let spikes: Vec<_> =
+                events.iter().map(|&(i, v)| Spike::new(i, SpikeValue::from_bits(v as u16))).collect();
+            for shift in [0, 3, 8] {
+                synapses.sum_graded(&spikes, shift, &mut sums);
+                let rounded = |sum: i32| (sum + ((1 << shift) >> 1)) >> shift;
+                let expected: Vec<_> = self.plain(&events).into_iter().map(rounded).collect();
+                assert_eq!(sums, expected, "{:?}, shift {shift}", self.shape());
             }
         }
-        let round = (1 << shift) >> 1;
-        for s in sums {
-            *s = (*s + round) >> shift;
+    }
+
+    #[test]
+    fn sums_are_what_the_formula_says() {
+        for width in Width::ALL {
+            let most = i32::from(width.most());
+            for neurons in [1, 3, 8, 16, 33, 100, 257, 512] {
+                for prune in [false, true] {
+                    let weight = |i: u16, n: u16| {
+                        ((i32::from(i) * 31 + i32::from(n) * 17) % (2 * most + 1) - most) as i8
+                    };
+                    let case = Case::new(40, neurons, width, prune, weight);
+                    for count in [0, 1, 2, 15, 16, 17, 40] {
+                        let spiking: Vec<u16> = (0..count).map(|k| k * 7 % 40).collect();
+                        case.check(&spiking);
+                    }
+                }
+            }
         }
+    }
+
+    /// All weights at an end of their range, more spikes than lanes hold, unknown and repeated inputs.
+    #[test]
+    fn extremes_and_bad_lists() {
+        for width in Width::ALL {
+            for sign in [1, -1] {
+                let case = Case::new(700, 70, width, false, |_, _| width.most() * sign);
+                let all: Vec<u16> = (0..700).collect();
+                case.check(&all);
+                let twice: Vec<u16> = all.iter().chain(&all).copied().collect();
+                case.check(&twice);
+                case.check(&[3, 3, 700, 699, u16::MAX, 0, 0]);
+                case.check(&[u16::MAX; 300]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_list_fits_and_what_is_behind_it_is_ignored() {
+        let case = Case::new(1, 5, Width::Eight, false, |_, n| if n == 0 { -127 } else { 127 });
+        let synapses = Synapses::new(&case.block, case.shape()).unwrap();
+        let mut sums = [0; 5];
+        synapses.sum(&[0; MAX_WIDTH + 1], &mut sums);
+        let most = 127 * MAX_WIDTH as i32;
+        assert_eq!(sums, [-most, most, most, most, most]);
+        synapses.sum_graded(&[Spike::binary(0); MAX_WIDTH + 1], 0, &mut sums);
+        assert_eq!(sums, [-most * 256, most * 256, most * 256, most * 256, most * 256]);
+    }
+
+    #[test]
+    fn blocks_have_their_true_size() {
+        let bytes = |width| 4 * Shape::new(784, 512, width).words();
+        assert_eq!(Width::ALL.map(bytes), [8, 5, 4, 3, 2].map(|bits| 784 * 512 * bits / 8));
+        let case = Case::new(40, 100, Width::Four, true, |_, _| 1);
+        // 27 of 40 rows, 67 of 100 columns in 9 words.
+        assert_eq!(case.block.len(), 27 * 9);
+    }
+
+    #[test]
+    fn weights_are_read_back() {
+        for width in Width::ALL {
+            let most = i16::from(width.most());
+            let case =
+                Case::new(9, 21, width, true, |i, n| (((i * 5 + n) as i16) % (2 * most + 1) - most) as i8);
+            let synapses = Synapses::new(&case.block, case.shape()).unwrap();
+            for (i, n) in (0..9).flat_map(|i| (0..21).map(move |n| (i, n))) {
+                assert_eq!(synapses.weight(i, n), Some(case.weight(i, n)), "{width:?}, {i}, {n}");
+            }
+            assert_eq!((synapses.weight(9, 0), synapses.weight(0, 21)), (None, None));
+        }
+    }
+
+    #[test]
+    fn wrong_shapes_are_refused() {
+        let block = [0; 16];
+        let error = |shape| Synapses::new(&block, shape).unwrap_err();
+        let new = |inputs, neurons| Shape::new(inputs, neurons, Width::Eight);
+        assert_eq!(error(new(4, 5)), SynapsesError::Length);
+        assert_eq!(error(new(0, 4)), SynapsesError::Width);
+        assert_eq!(error(new(4, 0)), SynapsesError::Width);
+        assert_eq!(error(new(1, u16::MAX)), SynapsesError::Width);
+        assert_eq!(error(Shape { rows: Some(&[0, 1]), ..new(4, 16) }), SynapsesError::Table);
+        assert_eq!(error(Shape { rows: Some(&[0, 4, 1, 2]), ..new(4, 16) }), SynapsesError::Length);
+        for columns in [&[0u16, 0][..], &[2, 1], &[16]] {
+            assert_eq!(error(Shape { columns: Some(columns), ..new(4, 16) }), SynapsesError::Table);
+        }
+        assert!(Synapses::new(&block, new(4, 16)).is_ok());
+        assert!(
+            Synapses::new(&block[..4], Shape { rows: Some(&[Shape::PRUNED, 0, 0, 0]), ..new(4, 16) }).is_ok()
+        );
     }
 }

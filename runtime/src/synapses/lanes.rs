@@ -1,0 +1,218 @@
+//! Sums of rows, many weights at once in the lanes of words: portable, for every core and for hosts.
+//!
+//! Fields of a plane are added up in lanes of twice their bits for as many spikes as fit (nibbles in bytes: 16 spikes), then
+//! those in lanes of 16 bits, and these after 256 spikes in the sums. Rows of all spikes pass by for a few words of a row at
+//! a time, whose lanes stay in registers.
+
+use super::Synapses;
+use crate::spikes::Spike;
+
+/// Words of a row at a time: on hosts those of a wide vector, on devices what registers hold.
+const WORDS: usize = if cfg!(target_os = "none") { 2 } else { 16 };
+/// Spikes after which 16-bit lanes are emptied: so many times 254 fits.
+const FULL: usize = 256;
+
+/// Sums the rows of `spiking` for each column.
+#[inline]
+pub(super) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
+    let shape = synapses.shape();
+    let rows = spiking.iter().filter(|&&input| synapses.row(input).is_some()).count() as i32;
+    sums.fill(-rows * i32::from(shape.width.most()));
+    let (mut first, mut scale) = (0, 0);
+    for &bits in shape.width.planes() {
+        let plane = Plane { synapses, spiking, first, words: shape.plane_words(bits), scale };
+        match bits {
+            8 => dispatch::<8, 2>(&plane, sums),
+            4 => dispatch::<4, 4>(&plane, sums),
+            2 => dispatch::<2, 8>(&plane, sums),
+            _ => dispatch::<1, 16>(&plane, sums),
+        }
+        first += shape.plane_words(bits);
+        scale += bits;
+    }
+}
+
+/// One plane of the rows that spike.
+struct Plane<'s, 'm> {
+    synapses: &'s Synapses<'m>,
+    spiking: &'s [u16],
+    /// Its first word in a row.
+    first: usize,
+    /// Its words in a row.
+    words: usize,
+    /// Its weight's bits below it.
+    scale: u32,
+}
+
+/// On hosts: with the widest vectors of the processor.
+#[inline]
+fn dispatch<const BITS: u32, const LANES: usize>(plane: &Plane<'_, '_>, sums: &mut [i32]) {
+    #[cfg(not(target_os = "none"))]
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || plane.add::<BITS, LANES>(sums),
+    );
+    #[cfg(target_os = "none")]
+    plane.add::<BITS, LANES>(sums);
+}
+
+impl Plane<'_, '_> {
+    /// Adds the plane's fields to the sums. `LANES` is 16 / `BITS`, the 16-bit lanes' words for each word of the plane.
+    #[inline(always)]
+    fn add<const BITS: u32, const LANES: usize>(&self, sums: &mut [i32]) {
+        let columns = WORDS * (32 / BITS) as usize;
+        let whole = self.words / WORDS;
+        let (blocks, last) = sums.split_at_mut_checked(whole * columns).unwrap_or((&mut [], &mut []));
+        for (block, sums) in blocks.chunks_exact_mut(columns).enumerate() {
+            self.add_words::<BITS, LANES, WORDS>(block * WORDS, sums);
+        }
+        for (word, sums) in last.chunks_mut((32 / BITS) as usize).enumerate() {
+            self.add_words::<BITS, LANES, 1>(whole * WORDS + word, sums);
+        }
+    }
+
+    /// Adds `W` words from `word` on.
+    #[inline(always)]
+    fn add_words<const BITS: u32, const LANES: usize, const W: usize>(&self, word: usize, sums: &mut [i32]) {
+        for spiking in self.spiking.chunks(FULL) {
+            let mut lanes = [[0u32; W]; LANES];
+            if BITS == 8 {
+                for words in spiking.iter().filter_map(|&input| self.words_of::<W>(input, word)) {
+                    widen::<BITS, LANES, W>(words, &mut lanes);
+                }
+            } else {
+                // Fields of 4 bits add up to 240 in 16 spikes, of 2 bits to 15 in 5, of 1 bit to 3 in 3.
+                let few = if BITS == 4 {
+                    16
+                } else if BITS == 2 {
+                    5
+                } else {
+                    3
+                };
+                for spiking in spiking.chunks(few) {
+                    let (mut even, mut odd) = ([0u32; W], [0u32; W]);
+                    for words in spiking.iter().filter_map(|&input| self.words_of::<W>(input, word)) {
+                        for w in 0..W {
+                            even[w] += words[w] & fields(BITS);
+                            odd[w] += words[w] >> BITS & fields(BITS);
+                        }
+                    }
+                    widen_double::<BITS, LANES, W>(even, odd, &mut lanes);
+                }
+            }
+            self.empty::<BITS, LANES, W>(&lanes, sums);
+        }
+    }
+
+    /// `W` words of an input's row, from the plane's word `word` on.
+    #[inline(always)]
+    fn words_of<const W: usize>(&self, input: u16, word: usize) -> Option<&[u32; W]> {
+        self.synapses.row(input)?.get(self.first + word..)?.first_chunk()
+    }
+
+    /// Adds the 16-bit lanes to the sums of their columns.
+    #[inline(always)]
+    fn empty<const BITS: u32, const LANES: usize, const W: usize>(
+        &self,
+        lanes: &[[u32; W]; LANES],
+        sums: &mut [i32],
+    ) {
+        for (w, sums) in sums.chunks_mut(2 * LANES).enumerate() {
+            for (half, sums) in sums.chunks_mut(LANES).enumerate() {
+                for (sum, lanes) in sums.iter_mut().zip(lanes) {
+                    let lane = lanes.get(w).map_or(0, |lane| lane >> (16 * half) & 0xFFFF);
+                    *sum += (lane << self.scale) as i32;
+                }
+            }
+        }
+    }
+}
+
+/// Every second field of so many bits.
+const fn fields(bits: u32) -> u32 {
+    match bits {
+        8 => 0x00FF_00FF,
+        4 => 0x0F0F_0F0F,
+        2 => 0x3333_3333,
+        _ => 0x5555_5555,
+    }
+}
+
+/// Adds fields of `BITS` bits to 16-bit lanes: lane l of a word has fields l and `LANES` + l.
+#[inline(always)]
+fn widen<const BITS: u32, const LANES: usize, const W: usize>(
+    words: &[u32; W],
+    lanes: &mut [[u32; W]; LANES],
+) {
+    let mask = ((1u32 << BITS) - 1) * 0x0001_0001;
+    for (lane, sums) in lanes.iter_mut().enumerate() {
+        for w in 0..W {
+            sums[w] += words[w] >> (BITS * lane as u32) & mask;
+        }
+    }
+}
+
+/// The same of fields that have been added up in lanes of 2 `BITS` bits, even and odd ones apart.
+#[inline(always)]
+fn widen_double<const BITS: u32, const LANES: usize, const W: usize>(
+    even: [u32; W],
+    odd: [u32; W],
+    lanes: &mut [[u32; W]; LANES],
+) {
+    let mask = ((1u32 << (2 * BITS)) - 1) * 0x0001_0001;
+    for (lane, sums) in lanes.iter_mut().enumerate() {
+        let from = if lane % 2 == 0 { &even } else { &odd };
+        for w in 0..W {
+            sums[w] += from[w] >> (2 * BITS * (lane as u32 / 2)) & mask;
+        }
+    }
+}
+
+/// Sums the rows of spikes times their values for each column, less `shift` bits.
+#[inline]
+pub(super) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u32, sums: &mut [i32]) {
+    let shape = synapses.shape();
+    let mut values = 0;
+    sums.fill(0);
+    for spike in spikes {
+        let Some(row) = synapses.row(spike.neuron) else { continue };
+        let value = i32::from(spike.value().to_bits());
+        values += value;
+        let (mut row, mut scale) = (row, 0);
+        for &bits in shape.width.planes() {
+            let (plane, rest) = row.split_at_checked(shape.plane_words(bits)).unwrap_or((row, &[]));
+            match bits {
+                8 => add_graded::<8>(plane, value << scale, sums),
+                4 => add_graded::<4>(plane, value << scale, sums),
+                2 => add_graded::<2>(plane, value << scale, sums),
+                _ => add_graded::<1>(plane, value << scale, sums),
+            }
+            row = rest;
+            scale += bits;
+        }
+    }
+    let bias = values * i32::from(shape.width.most());
+    let half = (1 << shift) >> 1;
+    for sum in sums {
+        *sum = (*sum - bias + half) >> shift;
+    }
+}
+
+/// Adds a plane's fields times a value.
+#[inline(always)]
+fn add_graded<const BITS: u32>(plane: &[u32], value: i32, sums: &mut [i32]) {
+    let fields = (32 / BITS) as usize;
+    let mask = (1u32 << BITS) - 1;
+    let mut whole = sums.chunks_exact_mut(fields);
+    let mut words = plane.iter();
+    for (sums, &word) in whole.by_ref().zip(words.by_ref()) {
+        for (field, sum) in sums.iter_mut().enumerate() {
+            *sum += (word >> (BITS * field as u32) & mask) as i32 * value;
+        }
+    }
+    if let Some(&word) = plane.last() {
+        for (field, sum) in whole.into_remainder().iter_mut().enumerate() {
+            *sum += (word >> (BITS * field as u32) & mask) as i32 * value;
+        }
+    }
+}
