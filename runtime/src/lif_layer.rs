@@ -109,8 +109,11 @@ impl<'m> LifLayer<'m> {
         for (neuron, ((membrane, &sum), &constants)) in neurons.enumerate() {
             let sum = if received { sum } else { 0 };
             let before = i32::from(membrane.to_bits());
-            let integrate = if self.integrator.proved { integrate } else { integrate_any };
-            let (v, beyond) = saturate(integrate(alpha, before, sum, constants[0]));
+            let (v, beyond) = saturate(if self.integrator.proved {
+                integrate(alpha, before, sum, constants[0])
+            } else {
+                integrate_any(alpha, before, sum, constants[0])
+            });
             let (threshold, rest) = lif_levels(constants);
             *membrane = Current::from_bits(v as i16);
             if *membrane > threshold {

@@ -60,8 +60,11 @@ pub fn advance(
 /// The next current, and whether it was saturated.
 #[inline(always)]
 pub(crate) fn current_of(constants: &Constants, i: i32, sum: i32, gain: i32) -> (i32, bool) {
-    let integrate = if constants.proved { integrate } else { integrate_any };
-    saturate(integrate(constants.alpha, i, sum, gain))
+    saturate(if constants.proved {
+        integrate(constants.alpha, i, sum, gain)
+    } else {
+        integrate_any(constants.alpha, i, sum, gain)
+    })
 }
 
 /// The entry of tanh for a current.
@@ -105,7 +108,9 @@ pub(crate) fn inert(constants: &Constants, next: i32, h: i32) -> i32 {
 #[inline(always)]
 pub(crate) fn slow(constants: &Constants, h: i32, h_s: i32, next: i32) -> i32 {
     let gate = if constants.previous { h } else { next };
-    let [kept, taken] = if gate > HALF { constants.dep } else { constants.hyp };
+    // Each share chosen by itself: vector code blends numbers, not pairs.
+    let kept = if gate > HALF { constants.dep[0] } else { constants.hyp[0] };
+    let taken = if gate > HALF { constants.dep[1] } else { constants.hyp[1] };
     // Both shares add up to at most 2^15, so the product is below 2^30 and h_s stays within its format.
     ((kept * h_s + taken * h + (1 << (14 + COARSE))) >> (15 + COARSE)) << COARSE
 }

@@ -5,13 +5,14 @@
 
 use super::{Constants, plain};
 use crate::formats::{Current, Membrane};
+use crate::integrator::{integrate, integrate_any};
 use crate::layer::{LayerStates, Update};
 use crate::spikes::LayerSpikes;
 use crate::src_layer::{NeuronConstants, Potentials, SrcLayer};
 use crate::tanh::entry;
 
 /// Neurons side by side.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// Advances the neurons of a layer; see [`SrcLayer::update`]. Appends to `spikes`.
 #[inline(always)]
@@ -52,12 +53,12 @@ pub fn advance(
         block_neurons.iter_mut().zip(last_neurons).for_each(|(to, from)| *to = *from);
         block_currents.iter_mut().zip(&*last_currents).for_each(|(to, from)| *to = *from);
         block_potentials.iter_mut().zip(&*last_potentials).for_each(|(to, from)| *to = *from);
-        // What is behind the count has a bias of 0 and is not looked at.
+        // What is behind the count has a gain of 0, so it does not saturate, and is not looked at.
         let before = (block_currents, block_potentials);
         let beyond =
             next_states(&constants, &block_sums, &block_neurons, &mut block_currents, &mut block_potentials);
         let lanes = || 0..count;
-        saturated |= lanes().any(|lane| beyond[lane]);
+        saturated |= beyond != 0;
         changed |= lanes()
             .any(|lane| before.0[lane] != block_currents[lane] || before.1[lane] != block_potentials[lane]);
         last_currents.iter_mut().zip(block_currents).for_each(|(to, from)| *to = from);
@@ -97,10 +98,10 @@ fn block(
             plain::push(constants, first + lane, i32::from(potentials.h.to_bits()), spikes);
         }
     }
-    (beyond.contains(&true), changed != 0)
+    (beyond != 0, changed != 0)
 }
 
-/// The next states of a block; says whose current was saturated.
+/// The next states of a block; other bits than 0 if a current was saturated.
 #[inline(always)]
 fn next_states(
     constants: &Constants,
@@ -108,16 +109,28 @@ fn next_states(
     neurons: &[NeuronConstants; LANES],
     currents: &mut [Current; LANES],
     potentials: &mut [Potentials; LANES],
-) -> [bool; LANES] {
+) -> i32 {
     let (mut i, mut h, mut h_s) = ([0i32; LANES], [0i32; LANES], [0i32; LANES]);
     for lane in 0..LANES {
         i[lane] = i32::from(currents[lane].to_bits());
         h[lane] = i32::from(potentials[lane].h.to_bits());
         h_s[lane] = i32::from(potentials[lane].h_s.to_bits());
     }
-    let mut beyond = [false; LANES];
+    // Two loops, so that the one of proved sums has no 64-bit product.
+    let mut next_i = [0; LANES];
+    if constants.proved {
+        for lane in 0..LANES {
+            next_i[lane] = integrate(constants.alpha, i[lane], sums[lane], neurons[lane][0]);
+        }
+    } else {
+        for lane in 0..LANES {
+            next_i[lane] = integrate_any(constants.alpha, i[lane], sums[lane], neurons[lane][0]);
+        }
+    }
+    let mut beyond = 0;
     for lane in 0..LANES {
-        (i[lane], beyond[lane]) = plain::current_of(constants, i[lane], sums[lane], neurons[lane][0]);
+        i[lane] = next_i[lane].clamp(i32::from(i16::MIN), i32::from(i16::MAX));
+        beyond |= i[lane] ^ next_i[lane];
     }
     let mut x = i.map(plain::input_entry);
     for x in &mut x {
