@@ -4,7 +4,7 @@
 #[cfg(test)]
 extern crate std;
 
-#[cfg(neurons_dsp)]
+#[cfg(thumb2)]
 mod arm;
 pub mod encode;
 pub mod formats;

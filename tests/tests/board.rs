@@ -1,12 +1,14 @@
 //! The board under QEMU: greeting, bad frames, costs, failing on faults.
 
-use spikelet::data::{Images, Samples};
+use spikelet::data::{DatasetName, Images, Samples};
 use spikelet::device::{ClientError, InputKind, Qemu, measure, run_samples};
 use spikelet::simulate::simulate;
 use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
+use spikelet_runtime::Width;
 use spikelet_tests::{
-    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, firmware, random_model, random_model_of, rate,
+    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, firmware, load, random_model, random_model_in, rate,
+    trained_model,
 };
 
 fn images(side: usize, count: usize, seed: u64) -> Samples {
@@ -19,16 +21,20 @@ fn images(side: usize, count: usize, seed: u64) -> Samples {
 
 #[test]
 fn networks_of_any_shape_and_coding_are_equal_to_the_host() {
-    let cases: [(RandomCells, &[u16], [u16; 3], EncoderHeader); 6] = [
-        (PAPER, &[1, 10], [0, 300, 0], rate()),
-        (PAPER, &[784, 130, 50], [0, 60, 0], EncoderHeader::Latency {}),
-        (PAPER, &[100, 3, 5, 2, 9, 4, 6, 8, 10], [0, 50, 0], rate()),
-        (LIF, &[49, 33, 7, 20], [0, 70, 9], rate()),
-        (GENERAL, &[49, 33, 7, 20], [6, 70, 5], rate()),
-        (GENERAL, &[144, 40, 30], [3, 150, 0], EncoderHeader::LatencyLog {}),
+    use Width::{Eight, Five, Four, Three, Two};
+    let cases: [(&[Width], RandomCells, &[u16], [u16; 3], EncoderHeader); 9] = [
+        (&[Eight], PAPER, &[1, 10], [0, 300, 0], rate()),
+        (&[Eight], PAPER, &[784, 130, 50], [0, 60, 0], EncoderHeader::Latency {}),
+        (&Width::ALL, PAPER, &[100, 3, 5, 2, 9, 4, 6, 8, 10], [0, 50, 0], rate()),
+        (&[Eight], LIF, &[49, 33, 7, 20], [0, 70, 9], rate()),
+        (&[Five, Four], GENERAL, &[49, 33, 7, 20], [6, 70, 5], rate()),
+        (&[Three, Two], GENERAL, &[144, 40, 30], [3, 150, 0], EncoderHeader::LatencyLog {}),
+        (&[Four], PAPER, &[784, 131, 50], [0, 60, 0], rate()),
+        (&[Two], PAPER, &[784, 150, 50], [0, 60, 0], rate()),
+        (&[Four, Two], PAPER, &[784, 110, 50], [0, 60, 0], EncoderHeader::Latency {}),
     ];
-    for (seed, (cells, widths, steps, encoder)) in (1..).zip(cases) {
-        let model = random_model_of(cells, widths, steps, encoder, seed);
+    for (seed, (bits, cells, widths, steps, encoder)) in (1..).zip(cases) {
+        let model = random_model_in(bits, cells, widths, steps, encoder, seed);
         let file = ModelFile::open(&model).unwrap();
         let images = images(usize::from(widths[0].isqrt()), 20, seed);
         let host = simulate(&file, &images, || {});
@@ -94,8 +100,10 @@ fn bad_frames_get_an_error_and_the_next_good_one_works() {
 /// beside the weights. Instructions are exact, so this is no timed test.
 #[test]
 fn costs_are_as_promised() {
-    let model = random_model(&[784, 512, 100], 200, rate(), 3);
+    let data = load(DatasetName::Digits).unwrap();
+    let model = trained_model(&data, &[784, 512, 100], 200, 500);
     let file = ModelFile::open(&model).unwrap();
+    assert!(file.model().layers().iter().all(|layer| layer.integrator().proved), "trained weights are small");
     let mut board = boot(&model);
     let client = &mut board.client;
     client.infer_pixels(1, &[100; 784]).unwrap();

@@ -16,11 +16,21 @@ const FULL: usize = 256;
 #[inline]
 pub(super) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
     let shape = synapses.shape();
+    #[cfg(thumb2)]
+    let skip = crate::arm::sums::sum(synapses, spiking, sums);
+    #[cfg(not(thumb2))]
+    let skip = 0;
+    // Widths of more than one plane skip nothing.
+    let fields = shape.width.planes().first().map_or(32, |&bits| 32 / bits as usize);
+    let sums = sums.get_mut(skip * fields..).unwrap_or(&mut []);
+    if sums.is_empty() {
+        return;
+    }
     let rows = spiking.iter().filter(|&&input| synapses.row(input).is_some()).count() as i32;
     sums.fill(-rows * i32::from(shape.width.most()));
-    let (mut first, mut scale) = (0, 0);
+    let (mut first, mut scale) = (skip, 0);
     for &bits in shape.width.planes() {
-        let plane = Plane { synapses, spiking, first, words: shape.plane_words(bits), scale };
+        let plane = Plane { synapses, spiking, first, scale };
         match bits {
             8 => dispatch::<8, 2>(&plane, sums),
             4 => dispatch::<4, 4>(&plane, sums),
@@ -38,8 +48,6 @@ struct Plane<'s, 'm> {
     spiking: &'s [u16],
     /// Its first word in a row.
     first: usize,
-    /// Its words in a row.
-    words: usize,
     /// Its weight's bits below it.
     scale: u32,
 }
@@ -61,13 +69,15 @@ impl Plane<'_, '_> {
     #[inline(always)]
     fn add<const BITS: u32, const LANES: usize>(&self, sums: &mut [i32]) {
         let columns = WORDS * (32 / BITS) as usize;
-        let whole = self.words / WORDS;
-        let (blocks, last) = sums.split_at_mut_checked(whole * columns).unwrap_or((&mut [], &mut []));
-        for (block, sums) in blocks.chunks_exact_mut(columns).enumerate() {
-            self.add_words::<BITS, LANES, WORDS>(block * WORDS, sums);
+        let mut word = 0;
+        let mut blocks = sums.chunks_exact_mut(columns);
+        for sums in blocks.by_ref() {
+            self.add_words::<BITS, LANES, WORDS>(word, sums);
+            word += WORDS;
         }
-        for (word, sums) in last.chunks_mut((32 / BITS) as usize).enumerate() {
-            self.add_words::<BITS, LANES, 1>(whole * WORDS + word, sums);
+        for sums in blocks.into_remainder().chunks_mut((32 / BITS) as usize) {
+            self.add_words::<BITS, LANES, 1>(word, sums);
+            word += 1;
         }
     }
 

@@ -1,0 +1,381 @@
+@ Sums of rows of packed weights for cores with Thumb-2: M3, M4, M7, M33. sums.rs draws the arguments and the list.
+@
+@ Rows of all spikes pass by four words at a time (or one, at a row's end), whose sums stay in lanes in r0 to r7. A word w is
+@ added in two lanes' words, a and b, that hold every second field:
+@
+@     a += w & mask        b += w >> bits of a field
+@
+@ b then holds its own fields and, between them, those of a, which are known: in the end
+@
+@     b -= (a without its lowest lane) >> bits
+@
+@ leaves its own. Whatever b loses at its top meanwhile comes back with that: all is modulo 2^32.
+@ Lanes start in the middle of their range, less the bias of all weights: in the end, the upper bit inverted, a lane is the signed sum.
+
+    .syntax unified
+    .thumb
+
+    .equ LIST, 0
+    .equ SUMS, 4
+    .equ GROUPS, 8
+    .equ OFFSET, 12
+    .equ ADD, 16
+    .equ CURSOR, 20
+    .equ BYTES, 24
+    .equ SHIFTED_BYTES, 28
+
+@ Adds one word of 8-bit weights: a has bytes 0 and 2, b bytes 1 and 3.
+    .macro add8 a, b, w
+    .if SPIKELET_DSP
+    uxtab16 \a, \a, \w
+    uxtab16 \b, \b, \w, ror #8
+    .else
+    add     \b, \b, \w, lsr #8
+    and     \w, \w, #0x00FF00FF
+    add     \a, \a, \w
+    .endif
+    .endm
+
+    .macro add4 a, b, w
+    add     \b, \b, \w, lsr #4
+    and     \w, \w, #0x0F0F0F0F
+    add     \a, \a, \w
+    .endm
+
+    .macro add2 a, b, w
+    add     \b, \b, \w, lsr #2
+    and     \w, \w, #0x33333333
+    add     \a, \a, \w
+    .endm
+
+@ Goes through the list from r12 on until a 0, adding four words, or one, of each row. lr: their offset in a row.
+    .macro pass4 add
+    ldr     r11, [r12], #4
+3:  add     r11, r11, lr
+    ldm     r11, {r8, r9, r10, r11}
+    \add    r0, r4, r8
+    \add    r1, r5, r9
+    \add    r2, r6, r10
+    \add    r3, r7, r11
+    ldr     r11, [r12], #4
+    cmp     r11, #0
+    bne     3b
+    .endm
+
+    .macro pass1 add
+    ldr     r11, [r12], #4
+3:  ldr     r8, [r11, lr]
+    \add    r0, r4, r8
+    ldr     r11, [r12], #4
+    cmp     r11, #0
+    bne     3b
+    .endm
+
+@ Lanes as the list's next two words say.
+    .macro start
+    ldrd    r0, r4, [r12], #8
+    mov     r1, r0
+    mov     r2, r0
+    mov     r3, r0
+    mov     r5, r4
+    mov     r6, r4
+    mov     r7, r4
+    .endm
+
+@ Four sums from r8 to r11 to r12 on, written or added; t and u are free.
+    .macro put add, t, u
+    .if \add
+    ldrd    \t, \u, [r12]
+    add     r8, r8, \t
+    add     r9, r9, \u
+    ldrd    \t, \u, [r12, #8]
+    add     r10, r10, \t
+    add     r11, r11, \u
+    .endif
+    stm     r12!, {r8, r9, r10, r11}
+    .endm
+
+@ The four columns of 16-bit lanes.
+    .macro empty8 a, b, add
+    .ifeq SPIKELET_DSP
+    lsr     r8, \a, #16
+    sub     \b, \b, r8, lsl #8
+    .endif
+    eor     \a, \a, #0x80008000
+    eor     \b, \b, #0x80008000
+    sxth    r8, \a
+    sxth    r9, \b
+    asr     r10, \a, #16
+    asr     r11, \b, #16
+    put     \add, \a, \b
+    .endm
+
+@ The eight columns of bytes. With DSP a sum and a byte are added in one instruction.
+    .macro empty4 a, b, add
+    uxtb    r8, \a
+    sub     r8, \a, r8
+    sub     \b, \b, r8, lsr #4
+    eor     \a, \a, #0x80808080
+    eor     \b, \b, #0x80808080
+    .if \add & SPIKELET_DSP
+    ldm     r12, {r8, r9, r10, r11}
+    sxtab   r8, r8, \a
+    sxtab   r9, r9, \b
+    sxtab   r10, r10, \a, ror #8
+    sxtab   r11, r11, \b, ror #8
+    stm     r12!, {r8, r9, r10, r11}
+    ldm     r12, {r8, r9, r10, r11}
+    sxtab   r8, r8, \a, ror #16
+    sxtab   r9, r9, \b, ror #16
+    sxtab   r10, r10, \a, ror #24
+    sxtab   r11, r11, \b, ror #24
+    stm     r12!, {r8, r9, r10, r11}
+    .else
+    .if \add
+    ldm     r12, {r8, r9, r10, r11}
+    push    {r8, r9, r10, r11}
+    .endif
+    sxtb    r8, \a
+    sxtb    r9, \b
+    sxtb    r10, \a, ror #8
+    sxtb    r11, \b, ror #8
+    bytes   \add
+    .if \add
+    ldm     r12, {r8, r9, r10, r11}
+    push    {r8, r9, r10, r11}
+    .endif
+    sxtb    r8, \a, ror #16
+    sxtb    r9, \b, ror #16
+    sxtb    r10, \a, ror #24
+    sxtb    r11, \b, ror #24
+    bytes   \add
+    .endif
+    .endm
+
+@ Stores r8 to r11; when adding, the sums so far stand on the stack, since no register is free for them.
+    .macro bytes add
+    .if \add
+    push    {r0, r1}
+    ldrd    r0, r1, [sp, #8]
+    add     r8, r8, r0
+    add     r9, r9, r1
+    ldrd    r0, r1, [sp, #16]
+    add     r10, r10, r0
+    add     r11, r11, r1
+    pop     {r0, r1}
+    add     sp, sp, #16
+    .endif
+    stm     r12!, {r8, r9, r10, r11}
+    .endm
+
+    .macro empty_group8 add
+    empty8  r0, r4, \add
+    empty8  r1, r5, \add
+    empty8  r2, r6, \add
+    empty8  r3, r7, \add
+    .endm
+
+    .macro empty_word8 add
+    empty8  r0, r4, \add
+    .endm
+
+    .macro empty_group4 add
+    empty4  r0, r4, \add
+    empty4  r1, r5, \add
+    empty4  r2, r6, \add
+    empty4  r3, r7, \add
+    .endm
+
+    .macro empty_word4 add
+    empty4  r0, r4, \add
+    .endm
+
+@ A kernel of 8 or 4 bits: for each group, for each chunk of the list, pass and empty.
+    .macro kernel name, pass, add, empty, words
+    .section .text.\name, "ax", %progbits
+    .global \name
+    .type   \name, %function
+    .thumb_func
+\name:
+    push    {r0, r4-r11, lr}
+    ldr     lr, [r0, #OFFSET]
+1:  ldr     r8, [sp]
+    ldr     r9, [r8, #ADD]
+    ldr     r12, [r8, #LIST]
+    cmp     r9, #0
+    bne     6f
+    start
+    \pass   \add
+    ldr     r8, [sp]
+    str     r12, [r8, #CURSOR]
+    ldr     r12, [r8, #SUMS]
+    \empty  0
+    b       5f
+6:  start
+    \pass   \add
+    ldr     r8, [sp]
+    str     r12, [r8, #CURSOR]
+    ldr     r12, [r8, #SUMS]
+    \empty  1
+5:  mov     r9, r12
+    ldr     r8, [sp]
+    ldr     r12, [r8, #CURSOR]
+    ldr     r10, [r12]
+    cmp     r10, #0
+    bne     6b
+    str     r9, [r8, #SUMS]
+    add     lr, lr, #4*\words
+    ldr     r9, [r8, #GROUPS]
+    subs    r9, r9, #1
+    str     r9, [r8, #GROUPS]
+    bne     1b
+    pop     {r0, r4-r11, pc}
+    .size   \name, . - \name
+    .endm
+
+    kernel  spikelet_sum8_groups, pass4, add8, empty_group8, 4
+    kernel  spikelet_sum8_words,  pass1, add8, empty_word8, 1
+    kernel  spikelet_sum4_groups, pass4, add4, empty_group4, 4
+    kernel  spikelet_sum4_words,  pass1, add4, empty_word4, 1
+
+@ Nibbles of a pair of words to the word's four words of bytes at \bytes from sp.
+    .macro nibbles2 a, b, bytes
+    and     r8, \a, #15
+    sub     r8, \a, r8
+    sub     \b, \b, r8, lsr #2
+    ldrd    r8, r9, [sp, #\bytes]
+    add     r9, r9, \a, lsr #4
+    and     \a, \a, #0x0F0F0F0F
+    add     r8, r8, \a
+    strd    r8, r9, [sp, #\bytes]
+    ldrd    r8, r9, [sp, #\bytes+8]
+    add     r9, r9, \b, lsr #4
+    and     \b, \b, #0x0F0F0F0F
+    add     r8, r8, \b
+    strd    r8, r9, [sp, #\bytes+8]
+    .endm
+
+@ The sixteen columns of a word's bytes at \bytes from sp: a0, a1, b0, b1 of columns 4k, 4k+2, 4k+1, 4k+3.
+    .macro empty2 bytes, add
+    add     r8, sp, #\bytes
+    ldm     r8, {r0, r1, r2, r3}
+    uxtb    r8, r0
+    sub     r8, r0, r8
+    sub     r1, r1, r8, lsr #4
+    uxtb    r8, r2
+    sub     r8, r2, r8
+    sub     r3, r3, r8, lsr #4
+    eor     r0, r0, #0x80808080
+    eor     r1, r1, #0x80808080
+    eor     r2, r2, #0x80808080
+    eor     r3, r3, #0x80808080
+    sxtb    r8, r0
+    sxtb    r9, r2
+    sxtb    r10, r1
+    sxtb    r11, r3
+    put     \add, r4, r5
+    .irp    turn, 8, 16, 24
+    sxtb    r8, r0, ror #\turn
+    sxtb    r9, r2, ror #\turn
+    sxtb    r10, r1, ror #\turn
+    sxtb    r11, r3, ror #\turn
+    put     \add, r4, r5
+    .endr
+    .endm
+
+    .macro zero4
+    mov     r0, #0
+    mov     r1, r0
+    mov     r2, r0
+    mov     r3, r0
+    mov     r4, r0
+    mov     r5, r0
+    mov     r6, r0
+    mov     r7, r0
+    .endm
+
+    .macro bytes4
+    strd    r4, r5, [sp]
+    strd    r4, r5, [sp, #8]
+    strd    r4, r5, [sp, #16]
+    strd    r4, r5, [sp, #24]
+    strd    r4, r5, [sp, #32]
+    strd    r4, r5, [sp, #40]
+    strd    r4, r5, [sp, #48]
+    strd    r4, r5, [sp, #56]
+    .endm
+
+    .macro nibbles4
+    nibbles2 r0, r4, 0
+    nibbles2 r1, r5, 16
+    nibbles2 r2, r6, 32
+    nibbles2 r3, r7, 48
+    .endm
+
+    .macro empty_group2 add
+    empty2  0, \add
+    empty2  16, \add
+    empty2  32, \add
+    empty2  48, \add
+    .endm
+
+    .macro zero1
+    mov     r0, #0
+    mov     r4, #0
+    .endm
+
+    .macro bytes1
+    strd    r4, r5, [sp]
+    strd    r4, r5, [sp, #8]
+    .endm
+
+    .macro nibbles1
+    nibbles2 r0, r4, 0
+    .endm
+
+    .macro empty_word2 add
+    empty2  0, \add
+    .endm
+
+@ A kernel of 2 bits: fields add up in nibbles for a chunk of the list, nibbles in bytes for the whole list.
+    .macro kernel2 name, pass, bytes, zero, nibbles, empty, words
+    .section .text.\name, "ax", %progbits
+    .global \name
+    .type   \name, %function
+    .thumb_func
+\name:
+    push    {r0, r4-r11, lr}
+    sub     sp, sp, #64
+    ldr     lr, [r0, #OFFSET]
+1:  ldr     r8, [sp, #64]
+    ldr     r12, [r8, #LIST]
+    ldrd    r4, r5, [r8, #BYTES]
+    \bytes
+2:  \zero
+    \pass   add2
+    \nibbles
+    ldr     r8, [r12]
+    cmp     r8, #0
+    bne     2b
+    ldr     r8, [sp, #64]
+    ldr     r12, [r8, #SUMS]
+    ldr     r9, [r8, #ADD]
+    cmp     r9, #0
+    bne     5f
+    \empty  0
+    b       6f
+5:  \empty  1
+6:  ldr     r8, [sp, #64]
+    str     r12, [r8, #SUMS]
+    add     lr, lr, #4*\words
+    ldr     r9, [r8, #GROUPS]
+    subs    r9, r9, #1
+    str     r9, [r8, #GROUPS]
+    bne     1b
+    add     sp, sp, #64
+    pop     {r0, r4-r11, pc}
+    .size   \name, . - \name
+    .endm
+
+    kernel2 spikelet_sum2_groups, pass4, bytes4, zero4, nibbles4, empty_group2, 4
+    kernel2 spikelet_sum2_words,  pass1, bytes1, zero1, nibbles1, empty_word2, 1
