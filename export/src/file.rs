@@ -8,7 +8,7 @@ use serde::Deserialize;
 use spikelet_runtime::formats::{Coefficient, Gate};
 use spikelet_runtime::{
     GatedBy, Layer, LifLayer, LifNeuron, MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, Shape, SpikeKind,
-    SrcConstants, SrcLayer, Synapses, Width,
+    SrcConstants, SrcLayer, Synapses, SynapsesError, Width,
 };
 
 /// The first four bytes of a model file.
@@ -68,7 +68,8 @@ impl fmt::Display for FileError {
             Self::Bits(bits) => {
                 write!(
                     f,
-                    "the model has {bits}-bit weights, which this program cannot run: export it with --bits 8, 5, 4, 3 or 2"
+                    "the model has {bits}-bit weights, for which this program has no kernels: build it for this model, with the \
+                     feature width-{bits} if that is a width"
                 )
             }
             Self::Blocks => {
@@ -210,7 +211,10 @@ fn layer_of<'m>(layer: &LayerHeader, inputs: u16, blocks: &mut Blocks<'m>) -> Re
         shape.columns = Some(blocks.take(usize::from(kept))?);
     }
     let weights = blocks.take(shape.words())?;
-    let synapses = Synapses::new(weights, shape).map_err(|_| FileError::Range)?;
+    let synapses = Synapses::new(weights, shape).map_err(|error| match error {
+        SynapsesError::Unbuilt => FileError::Bits(layer.bits),
+        _ => FileError::Range,
+    })?;
     let integrator = layer.integrator();
     match layer.cell {
         CellHeader::Src { rho, r, r_s, z_s_hyp, z_s_dep, z, previous, binary, initial } => {

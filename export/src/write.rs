@@ -370,7 +370,7 @@ mod tests {
         // A resting potential above the threshold.
         assert_eq!(changed(&|blocks| blocks[1].neurons[2][1] = 1 << 16), FileError::Range);
         // A row that is not there.
-        assert_eq!(changed(&|blocks| blocks[1].rows[0] = 4), FileError::Range);
+        assert_eq!(changed(&|blocks| blocks[1].rows[0] = 4), FileError::Blocks);
         assert_eq!(changed(&|blocks| blocks[0].initial[4][1] = i16::MIN), FileError::Range);
         assert_eq!(changed(&|blocks| blocks[2].initial = vec![[0; 2]; 4]), FileError::Blocks);
         assert_eq!(changed(&|blocks| blocks.truncate(2)), FileError::Blocks);

@@ -37,7 +37,7 @@ pub struct Need {
     pub neurons: usize,
     /// Those of them that are SRC.
     pub potentials: usize,
-    /// Neurons of the widest layer.
+    /// Neurons of the widest layer, up to a multiple of 16: kernels write the sums of whole words of weights.
     pub widest: usize,
     /// Number of classes.
     pub classes: usize,
@@ -96,7 +96,7 @@ impl<'m> Model<'m> {
             layers: self.layers.len(),
             neurons: widths().sum(),
             potentials: self.layers.iter().map(Layer::potentials).sum(),
-            widest: widths().max().unwrap_or(0),
+            widest: widths().max().unwrap_or(0).next_multiple_of(16),
             classes: usize::from(self.readout.classes()),
         }
     }

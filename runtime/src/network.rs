@@ -271,7 +271,7 @@ impl<'m, 'a> Network<'m, 'a> {
             currents: self.memory.currents.get_mut(first..)?.get_mut(..layer.neurons())?,
             potentials: self.memory.potentials.get_mut(potential..)?.get_mut(..layer.potentials())?,
         };
-        let sums = self.memory.sums.get_mut(..layer.neurons())?;
+        let sums = self.memory.sums.get_mut(..layer.neurons().next_multiple_of(16))?;
         Some((layer, Parts { states, sums, spikes: self.memory.spikes }))
     }
 }

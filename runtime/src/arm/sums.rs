@@ -45,15 +45,21 @@ unsafe extern "C" {
 
 type Kernel = unsafe extern "C" fn(&mut Arguments);
 
-/// Writes the sums of the columns whose words are full, if the assembly knows the width and an input spikes; says how many words
-/// of a row that was.
+/// [`Synapses::sum`] but for pruned columns.
 #[inline]
-pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) -> usize {
+pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
     match synapses.width() {
-        Width::Eight => each_list::<8>(synapses, spiking, sums, spikelet_sum8_groups, spikelet_sum8_words),
-        Width::Four => each_list::<4>(synapses, spiking, sums, spikelet_sum4_groups, spikelet_sum4_words),
-        Width::Two => each_list::<2>(synapses, spiking, sums, spikelet_sum2_groups, spikelet_sum2_words),
-        Width::Five | Width::Three => 0,
+        width if !width.is_built() => {}
+        Width::Eight if cfg!(feature = "width-8") => {
+            each_list::<8>(synapses, spiking, sums, spikelet_sum8_groups, spikelet_sum8_words);
+        }
+        Width::Four if cfg!(feature = "width-4") => {
+            each_list::<4>(synapses, spiking, sums, spikelet_sum4_groups, spikelet_sum4_words);
+        }
+        Width::Two if cfg!(feature = "width-2") => {
+            each_list::<2>(synapses, spiking, sums, spikelet_sum2_groups, spikelet_sum2_words);
+        }
+        _ => synapses.sum_in_lanes(spiking, sums),
     }
 }
 
@@ -64,8 +70,9 @@ fn each_list<const BITS: u32>(
     sums: &mut [i32],
     groups: Kernel,
     words: Kernel,
-) -> usize {
-    let full = sums.len() / (32 / BITS as usize);
+) {
+    // Words of a row whose columns all have room.
+    let full = synapses.row_words().min(sums.len() / (32 / BITS as usize));
     let mut add = 0;
     let mut list = [0; LIST];
     for spiking in spiking.chunks(ROWS) {
@@ -79,9 +86,8 @@ fn each_list<const BITS: u32>(
             cursor: 0,
             bytes,
         };
-        // SAFETY: every pointer in the list is to a row, of at least `full` words since each holds a field for each of the sums'
-        // columns; a kernel reads so many words of it and writes the sums of their columns, which `sums` has. Nothing else refers to
-        // them meanwhile.
+        // SAFETY: every pointer in the list is to a row, of at least `full` words; a kernel reads so many words of it and writes
+        // the sums of their columns, for which `sums` has room. Nothing else refers to them meanwhile.
         unsafe {
             if arguments.groups > 0 {
                 groups(&mut arguments);
@@ -94,7 +100,9 @@ fn each_list<const BITS: u32>(
         }
         add = 1;
     }
-    if add == 0 { 0 } else { full }
+    // No row at all, or columns without room for their whole word.
+    let first = if add == 0 { 0 } else { full * (32 / BITS as usize) };
+    synapses.sum_plainly(spiking, first, sums);
 }
 
 /// Fills the list with the rows of spiking inputs, at most [`ROWS`], and gives the words that the bytes of 2-bit weights start

@@ -28,7 +28,7 @@ pub fn advance(
     let (currents, last_currents) = states.currents.as_chunks_mut::<LANES>();
     let (potentials, last_potentials) = states.potentials.as_chunks_mut::<LANES>();
     let (neurons, last_neurons) = layer.neurons().as_chunks::<LANES>();
-    let (sums, last_sums) = sums.as_chunks::<LANES>();
+    let (sums, last_sums) = sums.get(..layer.neurons().len()).unwrap_or(sums).as_chunks::<LANES>();
     let (mut saturated, mut changed) = (false, false);
     let mut first = 0;
     for ((currents, potentials), (neurons, sums)) in

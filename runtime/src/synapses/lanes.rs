@@ -12,30 +12,27 @@ const WORDS: usize = if cfg!(target_os = "none") { 2 } else { 16 };
 /// Spikes after which 16-bit lanes are emptied: so many times 254 fits.
 const FULL: usize = 256;
 
+/// Planes of so many bits that some width of this build has.
+const EIGHT: bool = cfg!(feature = "width-8");
+const FOUR: bool = cfg!(any(feature = "width-5", feature = "width-4"));
+const TWO: bool = cfg!(any(feature = "width-3", feature = "width-2"));
+const ONE: bool = cfg!(any(feature = "width-5", feature = "width-3"));
+
 /// Sums the rows of `spiking` for each column.
 #[inline]
 pub(super) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
     let shape = synapses.shape();
-    #[cfg(thumb2)]
-    let skip = crate::arm::sums::sum(synapses, spiking, sums);
-    #[cfg(not(thumb2))]
-    let skip = 0;
-    // Widths of more than one plane skip nothing.
-    let fields = shape.width.planes().first().map_or(32, |&bits| 32 / bits as usize);
-    let sums = sums.get_mut(skip * fields..).unwrap_or(&mut []);
-    if sums.is_empty() {
-        return;
-    }
     let rows = spiking.iter().filter(|&&input| synapses.row(input).is_some()).count() as i32;
     sums.fill(-rows * i32::from(shape.width.most()));
-    let (mut first, mut scale) = (skip, 0);
+    let (mut first, mut scale) = (0, 0);
     for &bits in shape.width.planes() {
         let plane = Plane { synapses, spiking, first, scale };
         match bits {
-            8 => dispatch::<8, 2>(&plane, sums),
-            4 => dispatch::<4, 4>(&plane, sums),
-            2 => dispatch::<2, 8>(&plane, sums),
-            _ => dispatch::<1, 16>(&plane, sums),
+            8 if EIGHT => dispatch::<8, 2>(&plane, sums),
+            4 if FOUR => dispatch::<4, 4>(&plane, sums),
+            2 if TWO => dispatch::<2, 8>(&plane, sums),
+            1 if ONE => dispatch::<1, 16>(&plane, sums),
+            _ => {}
         }
         first += shape.plane_words(bits);
         scale += bits;
@@ -192,10 +189,11 @@ pub(super) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u32, 
         for &bits in shape.width.planes() {
             let (plane, rest) = row.split_at_checked(shape.plane_words(bits)).unwrap_or((row, &[]));
             match bits {
-                8 => add_graded::<8>(plane, value << scale, sums),
-                4 => add_graded::<4>(plane, value << scale, sums),
-                2 => add_graded::<2>(plane, value << scale, sums),
-                _ => add_graded::<1>(plane, value << scale, sums),
+                8 if EIGHT => add_graded::<8>(plane, value << scale, sums),
+                4 if FOUR => add_graded::<4>(plane, value << scale, sums),
+                2 if TWO => add_graded::<2>(plane, value << scale, sums),
+                1 if ONE => add_graded::<1>(plane, value << scale, sums),
+                _ => {}
             }
             row = rest;
             scale += bits;

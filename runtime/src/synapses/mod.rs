@@ -40,20 +40,26 @@ use crate::spikes::Spike;
 pub struct Synapses<'m> {
     block: &'m [u32],
     shape: Shape<'m>,
+    /// Words of a row.
+    row_words: usize,
 }
 
 impl<'m> Synapses<'m> {
     /// Synapses whose weights lie in `block` as [`Shape::pack`] puts them.
     ///
     /// # Errors
-    /// [`SynapsesError`] if the widths are not in 1 to [`MAX_WIDTH`], a table does not fit them, or the block has another length
-    /// than [`Shape::words`].
+    /// [`SynapsesError`] if the widths are not in 1 to [`MAX_WIDTH`], a table does not fit them, the block has another length
+    /// than [`Shape::words`], or this build has no kernels of the width.
     pub fn new(block: &'m [u32], shape: Shape<'m>) -> Result<Self, SynapsesError> {
         shape.check()?;
+        if !shape.width.is_built() {
+            return Err(SynapsesError::Unbuilt);
+        }
         if block.len() != shape.words() {
             return Err(SynapsesError::Length);
         }
-        Ok(Self { block, shape })
+        let row_words = shape.row_words();
+        Ok(Self { block, shape, row_words })
     }
 
     /// Number of inputs.
@@ -89,17 +95,30 @@ impl<'m> Synapses<'m> {
         let (Some(row), Some(column)) = (self.row(input), self.shape.column(neuron)) else {
             return Some(0);
         };
-        let (mut plane, mut shift, mut biased) = (row, 0, 0);
-        for &bits in self.shape.width.planes() {
-            let fields = 32 / bits as usize;
-            let word = plane.get(column / fields)?;
-            let field = word >> (bits * (column % fields) as u32) & ((1 << bits) - 1);
-            biased |= field << shift;
-            shift += bits;
-            plane = plane.get(self.shape.plane_words(bits)..)?;
-        }
         // Fields of damaged blocks may be one above the most; sums of them still fit.
-        Some((biased as i32 - i32::from(self.shape.width.most())).min(127) as i8)
+        Some(self.of_row(row, column).min(127) as i8)
+    }
+
+    /// The weight in a column of a row.
+    fn of_row(&self, mut plane: &[u32], column: usize) -> i32 {
+        let (mut shift, mut biased) = (0, 0);
+        for &bits in self.shape.width.planes() {
+            let at = column * bits as usize;
+            let field = plane.get(at / 32).map_or(0, |word| word >> (at % 32));
+            biased |= (field & ((1 << bits) - 1)) << shift;
+            shift += bits;
+            plane = plane.get(self.shape.plane_words(bits)..).unwrap_or(&[]);
+        }
+        biased as i32 - i32::from(self.shape.width.most())
+    }
+
+    /// Sums of the columns from the `first` on, one synapse at a time.
+    #[cfg(any(test, thumb2))]
+    pub(crate) fn sum_plainly(&self, spiking: &[u16], first: usize, sums: &mut [i32]) {
+        for (column, sum) in self.columns_of(sums).iter_mut().enumerate().skip(first) {
+            let rows = spiking.iter().filter_map(|&input| self.row(input));
+            *sum = rows.map(|row| self.of_row(row, column)).sum();
+        }
     }
 
     /// The row of an input; `None` if it is pruned or does not exist.
@@ -112,21 +131,40 @@ impl<'m> Synapses<'m> {
             None => input,
             Some(rows) => *rows.get(usize::from(input))?,
         };
-        let words = self.shape.row_words();
-        self.block.get(usize::from(row) * words..)?.get(..words)
+        self.block.get(usize::from(row) * self.row_words..)?.get(..self.row_words)
     }
 
     /// Sums the weights of spiking inputs for each neuron: `sums[n]` = Σ w over the list, written, not added.
     ///
     /// An input that is listed twice adds its weights twice. Inputs that do not exist add nothing, and neither do those
-    /// behind the first [`MAX_WIDTH`] of the list: so many always fit, whichever inputs they are of. What `sums` has beyond the
-    /// neurons stays; neurons beyond `sums` get none.
+    /// behind the first [`MAX_WIDTH`] of the list: so many always fit, whichever inputs they are of. Neurons beyond `sums` get
+    /// none. Entries behind the neurons, up to a multiple of 16, may be overwritten: kernels that write whole words are only used
+    /// where there is room for them, so that it costs time if there is not.
     pub fn sum(&self, spiking: &[u16], sums: &mut [i32]) {
         let spiking = spiking.get(..MAX_WIDTH).unwrap_or(spiking);
-        let sums = sums.get_mut(..usize::from(self.shape.neurons)).unwrap_or(&mut []);
-        let columns = sums.get_mut(..self.shape.columns_kept()).unwrap_or(&mut []);
-        lanes::sum(self, spiking, columns);
+        #[cfg(thumb2)]
+        crate::arm::sums::sum(self, spiking, sums);
+        #[cfg(not(thumb2))]
+        lanes::sum(self, spiking, self.columns_of(sums));
         self.spread(sums);
+    }
+
+    /// [`Synapses::sum`] by the portable code, but for pruned columns.
+    #[cfg(thumb2)]
+    pub(crate) fn sum_in_lanes(&self, spiking: &[u16], sums: &mut [i32]) {
+        lanes::sum(self, spiking, self.columns_of(sums));
+    }
+
+    /// Words of a row.
+    #[cfg(thumb2)]
+    pub(crate) const fn row_words(&self) -> usize {
+        self.row_words
+    }
+
+    /// The entries of the sums that columns are summed in.
+    fn columns_of<'s>(&self, sums: &'s mut [i32]) -> &'s mut [i32] {
+        let columns = self.shape.columns_kept().min(sums.len());
+        sums.get_mut(..columns).unwrap_or(&mut [])
     }
 
     /// Sums the weights of each graded spike times its value: `sums[n]` = Σ w v over the list, v in 1/256, with `shift` bits
@@ -135,9 +173,7 @@ impl<'m> Synapses<'m> {
     /// Otherwise as [`Synapses::sum`].
     pub fn sum_graded(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
         let spikes = spikes.get(..MAX_WIDTH).unwrap_or(spikes);
-        let sums = sums.get_mut(..usize::from(self.shape.neurons)).unwrap_or(&mut []);
-        let columns = sums.get_mut(..self.shape.columns_kept()).unwrap_or(&mut []);
-        lanes::sum_graded(self, spikes, u32::from(shift & 15), columns);
+        lanes::sum_graded(self, spikes, u32::from(shift & 15), self.columns_of(sums));
         self.spread(sums);
     }
 
@@ -145,8 +181,9 @@ impl<'m> Synapses<'m> {
     fn spread(&self, sums: &mut [i32]) {
         let Some(columns) = self.shape.columns else { return };
         let mut left = columns.len();
+        let neurons = usize::from(self.shape.neurons).min(sums.len());
         // From the last on: a column stands at or before its neuron, so nothing is overwritten that is still needed.
-        for neuron in (0..sums.len()).rev() {
+        for neuron in (0..neurons).rev() {
             let mut sum = 0;
             if let Some(column) = left.checked_sub(1)
                 && columns.get(column).is_some_and(|&kept| usize::from(kept) == neuron)
@@ -226,9 +263,12 @@ mod tests {
 
         fn check(&self, spiking: &[u16]) {
             let synapses = Synapses::new(&self.block, self.shape()).unwrap();
-            let mut sums = vec![77; usize::from(self.neurons) + 1];
+            let mut sums = vec![77; usize::from(self.neurons)];
             synapses.sum(spiking, &mut sums);
-            assert_eq!(sums.pop(), Some(77), "beyond the neurons");
+            let mut plainly = vec![0; usize::from(self.neurons)];
+            synapses.sum_plainly(spiking, 0, &mut plainly);
+            synapses.spread(&mut plainly);
+            assert_eq!(sums, plainly);
             let events: Vec<_> = spiking.iter().map(|&i| (i, 1)).collect();
             assert_eq!(sums, self.plain(&events), "{:?}, {} spikes", self.shape(), spiking.len());
 

@@ -28,6 +28,8 @@ pub enum SynapsesError {
     Table,
     /// The block's length is not [`Shape::words`].
     Length,
+    /// This build has no kernels of the width.
+    Unbuilt,
 }
 
 impl Shape<'_> {

@@ -47,6 +47,17 @@ impl Width {
         ((1i32 << (self.bits() - 1)) - 1) as i8
     }
 
+    /// True if this build has the kernels of the width: its feature `width-…` is on.
+    pub const fn is_built(self) -> bool {
+        match self {
+            Self::Eight => cfg!(feature = "width-8"),
+            Self::Five => cfg!(feature = "width-5"),
+            Self::Four => cfg!(feature = "width-4"),
+            Self::Three => cfg!(feature = "width-3"),
+            Self::Two => cfg!(feature = "width-2"),
+        }
+    }
+
     /// Bits of each plane of a weight, the lowest first: a plane's fields divide a word evenly.
     pub(crate) const fn planes(self) -> &'static [u32] {
         match self {

@@ -4,6 +4,7 @@ use super::{Board, ensure_target};
 use anyhow::{Context, Result, bail, ensure};
 use object::elf::{SHF_ALLOC, SHF_WRITE};
 use object::{Object, ObjectSection, SectionFlags, SectionKind};
+use spikelet_export::{AlignedBytes, ModelFile};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,7 +38,9 @@ pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result
     let folder = folder()?;
     let model = model.canonicalize().with_context(|| format!("cannot find the model {}", model.display()))?;
     let target_dir = options.target_dir.map_or_else(|| folder.join("target"), Path::to_path_buf);
-    let features = [&[board.machine()], options.features].concat().join(",");
+    let widths = widths(&model)?;
+    let widths: Vec<&str> = widths.iter().map(String::as_str).collect();
+    let features = [&[board.machine()], options.features, &widths].concat().join(",");
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(&folder)
         .args(["build", "--release", "--locked", "--no-default-features", "--features", &features])
@@ -63,6 +66,18 @@ pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result
         "{board} is too small for this model: it needs {flash} B of flash and {ram} B of RAM"
     );
     Ok(Firmware { elf, flash, ram })
+}
+
+/// The features for the widths of a model's weights.
+fn widths(model: &Path) -> Result<Vec<String>> {
+    let bytes = std::fs::read(model).with_context(|| format!("cannot read the model {}", model.display()))?;
+    let aligned = AlignedBytes::from_slice(&bytes);
+    let file = ModelFile::open(&aligned).with_context(|| format!("{} cannot be used", model.display()))?;
+    let mut bits: Vec<u8> =
+        file.model().layers().iter().map(|layer| layer.synapses().width().bits()).collect();
+    bits.sort_unstable();
+    bits.dedup();
+    Ok(bits.iter().map(|bits| format!("width-{bits}")).collect())
 }
 
 /// The folder of the firmware's sources: `SPIKELET_FIRMWARE`, or `firmware` here, in a folder above, or in the one that
