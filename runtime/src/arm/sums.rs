@@ -1,21 +1,22 @@
 //! Sums of rows of packed weights in assembly: sums_thumb2.s.
 //!
 //! The assembly goes through a list of the rows of spiking inputs, made here: chunk after chunk, each of as many rows as
-//! lanes hold. A chunk is two words that its lanes start with (none for 2 bits), a pointer to each row, and a 0; the list
-//! ends with another 0.
+//! lanes hold. A chunk is two words that its lanes start with and 1 if its rows are odd (these three not for 2 bits), a pointer
+//! to each row, and a 0; the list ends with another 0.
 
 use crate::synapses::{Synapses, Width};
 use core::arch::global_asm;
+use core::mem::MaybeUninit;
 
 #[cfg(dsp)]
 global_asm!(".set SPIKELET_DSP, 1", include_str!("sums_thumb2.s"), options(raw));
 #[cfg(not(dsp))]
 global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw));
 
-/// Words of the list.
-const LIST: usize = 72;
-/// Rows of the list at most: with a 0 for every 7, and two at the end, they fit.
+/// Rows of a list at most.
 const ROWS: usize = 56;
+/// Words of a list: four more for each 16 rows of 4 bits, and the last.
+const LIST: usize = ROWS + 4 * ROWS.div_ceil(16) + 1;
 
 /// What a kernel works on; the assembly knows the offsets.
 #[repr(C)]
@@ -74,11 +75,11 @@ fn each_list<const BITS: u32>(
     // Words of a row whose columns all have room.
     let full = synapses.row_words().min(sums.len() / (32 / BITS as usize));
     let mut add = 0;
-    let mut list = [0; LIST];
+    let mut list = [const { MaybeUninit::uninit() }; LIST];
     for spiking in spiking.chunks(ROWS) {
         let Some(bytes) = fill::<BITS>(synapses, spiking, &mut list) else { continue };
         let mut arguments = Arguments {
-            list: list.as_ptr(),
+            list: list.as_ptr().cast(),
             sums: sums.as_mut_ptr(),
             groups: (full / 4) as u32,
             offset: 0,
@@ -86,8 +87,9 @@ fn each_list<const BITS: u32>(
             cursor: 0,
             bytes,
         };
-        // SAFETY: every pointer in the list is to a row, of at least `full` words; a kernel reads so many words of it and writes
-        // the sums of their columns, for which `sums` has room. Nothing else refers to them meanwhile.
+        // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a row, of at least `full` words; a kernel
+        // reads so many words of it and writes the sums of their columns, for which `sums` has room. Nothing else refers to
+        // them meanwhile.
         unsafe {
             if arguments.groups > 0 {
                 groups(&mut arguments);
@@ -102,44 +104,56 @@ fn each_list<const BITS: u32>(
     }
     // No row at all, or columns without room for their whole word.
     let first = if add == 0 { 0 } else { full * (32 / BITS as usize) };
-    synapses.sum_plainly(spiking, first, sums);
+    if first < sums.len() {
+        synapses.sum_plainly(spiking, first, sums);
+    }
 }
 
 /// Fills the list with the rows of spiking inputs, at most [`ROWS`], and gives the words that the bytes of 2-bit weights start
 /// with; `None` if there is no row.
-fn fill<const BITS: u32>(synapses: &Synapses<'_>, spiking: &[u16], list: &mut [u32; LIST]) -> Option<[u32; 2]> {
-    let chunk = match BITS {
-        8 => ROWS,
-        4 => 16,
-        _ => 7,
+#[inline(always)]
+fn fill<const BITS: u32>(
+    synapses: &Synapses<'_>,
+    spiking: &[u16],
+    list: &mut [MaybeUninit<u32>; LIST],
+) -> Option<[u32; 2]> {
+    // Rows that lanes hold, and words before a chunk.
+    let (chunk, header) = match BITS {
+        8 => (ROWS, 3),
+        4 => (16, 3),
+        _ => (7, 0),
     };
-    let mut words = list.iter_mut();
-    let mut rows = spiking.iter().filter_map(|&input| synapses.row(input)).map(|row| row.as_ptr() as u32);
-    let mut row = rows.next()?;
-    let mut all = 0;
-    'chunks: loop {
-        let mut start = if BITS == 2 { None } else { words.next().zip(words.next()) };
-        let mut count = 0;
-        let more = loop {
-            *words.next()? = row;
-            count += 1;
-            let next = rows.next();
-            row = next.unwrap_or(0);
-            if next.is_none() || count == chunk {
-                break next.is_some();
+    let base = synapses.block().as_ptr() as u32;
+    let bytes = 4 * synapses.row_words() as u32;
+    let (mut all, mut end) = (0, 0);
+    for spiking in spiking.chunks(chunk) {
+        let start = end + header;
+        let mut next = start;
+        for &input in spiking {
+            // Rows lie in the block, whose length is that of all rows: so their addresses do not overflow.
+            if let Some(row) = synapses.row_of(input)
+                && let Some(word) = list.get_mut(next)
+            {
+                word.write(base.wrapping_add(bytes.wrapping_mul(row.into())));
+                next += 1;
             }
-        };
-        *words.next()? = 0;
-        all += count as u32;
-        if let Some((even, odd)) = &mut start {
-            (**even, **odd) = lanes::<BITS>(count as u32);
         }
-        if !more {
-            break 'chunks;
+        let rows = (next - start) as u32;
+        if rows == 0 {
+            continue;
         }
+        if header > 0 {
+            let (even, odd) = lanes::<BITS>(rows);
+            for (word, value) in list.get_mut(end..start)?.iter_mut().zip([even, odd, rows & 1]) {
+                word.write(value);
+            }
+        }
+        list.get_mut(next)?.write(0);
+        end = next + 1;
+        all += rows;
     }
-    *words.next()? = 0;
-    Some(lanes::<2>(all).into())
+    list.get_mut(end)?.write(0);
+    if all == 0 { None } else { Some(lanes::<2>(all).into()) }
 }
 
 /// What lanes of even and of odd fields start with if so many rows are going to be added: the middle of their range less all biases.

@@ -121,16 +121,22 @@ impl<'m> Synapses<'m> {
         }
     }
 
-    /// The row of an input; `None` if it is pruned or does not exist.
-    #[inline]
-    pub(crate) fn row(&self, input: u16) -> Option<&'m [u32]> {
+    /// The number of an input's row, which is below that of rows; `None` if it is pruned or does not exist.
+    #[inline(always)]
+    pub(crate) fn row_of(&self, input: u16) -> Option<u16> {
         if input >= self.shape.inputs {
             return None;
         }
-        let row = match self.shape.rows {
-            None => input,
-            Some(rows) => *rows.get(usize::from(input))?,
-        };
+        match self.shape.rows {
+            None => Some(input),
+            Some(rows) => rows.get(usize::from(input)).copied().filter(|&row| row != Shape::PRUNED),
+        }
+    }
+
+    /// The row of an input; `None` if it is pruned or does not exist.
+    #[inline]
+    pub(crate) fn row(&self, input: u16) -> Option<&'m [u32]> {
+        let row = self.row_of(input)?;
         self.block.get(usize::from(row) * self.row_words..)?.get(..self.row_words)
     }
 
