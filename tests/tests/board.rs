@@ -7,8 +7,8 @@ use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestB
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_runtime::Width;
 use spikelet_tests::{
-    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, firmware, load, random_model, random_model_in, rate,
-    trained_model,
+    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, firmware, load, random_model, random_model_in,
+    rate, trained_model,
 };
 
 fn images(side: usize, count: usize, seed: u64) -> Samples {
