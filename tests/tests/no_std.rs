@@ -42,7 +42,7 @@ fn the_runtime_and_the_model_reader_build_for_every_core() {
     for target in
         ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf"]
     {
-        for features in ["", "spikelet-export/defmt,spikelet-runtime/defmt"] {
+        for features in ["", "spikelet-export/defmt,spikelet-runtime/defmt,spikelet-runtime/all-widths"] {
             build(target, &["--features", features, "-p", "spikelet-runtime", "-p", "spikelet-export"]);
         }
     }
@@ -53,10 +53,10 @@ fn the_runtime_and_the_model_reader_build_for_every_core() {
 #[test]
 fn the_runtime_has_no_way_to_panic() {
     for target in ["thumbv6m-none-eabi", "thumbv7em-none-eabihf"] {
-        let folder = build(target, &["--release", "-p", "spikelet-runtime"]);
+        let folder = build(target, &["--release", "--features", "all-widths", "-p", "spikelet-runtime"]);
         let symbols = undefined(&folder.join("release/libspikelet_runtime.rlib"));
         assert!(
-            symbols.iter().any(|name| name.contains("SEGMENTS")),
+            symbols.iter().any(|name| name.contains("spikelet_runtime")),
             "these are not its symbols: {symbols:?}"
         );
         let panics = symbols

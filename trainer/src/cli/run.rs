@@ -148,12 +148,8 @@ fn compare(
         let steps: f64 = device.iter().map(|result| f64::from(result.steps)).sum();
         ticks / board.ticks_per_instruction() / steps
     };
-    let weights: u64 = file
-        .model()
-        .layers()
-        .iter()
-        .map(|layer| u64::from(layer.synapses().inputs()) * u64::from(layer.synapses().neurons()))
-        .sum();
+    let weights: u64 =
+        file.model().layers().iter().map(|layer| 4 * layer.synapses().block().len() as u64).sum();
     BoardRun {
         board: board.to_string(),
         model: format!("{:08x}", file.id()),
