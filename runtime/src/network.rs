@@ -7,8 +7,8 @@ use crate::model::Model;
 use crate::spikes::{LayerSpikes, Spike};
 use crate::src_layer::Potentials;
 
-/// Memory for a network of up to `NEURONS` neurons in all layers together, `POTENTIALS` of them SRC, `WIDEST` in its widest layer, and
-/// `CLASSES` classes; [`Model::need`] tells these sizes. Meant for a `static`.
+/// Memory for a network of up to `NEURONS` neurons in all layers together, `POTENTIALS` of them SRC, `WIDEST` in its widest layer (a multiple of
+/// 16), and `CLASSES` classes; [`Model::need`] tells these sizes. Meant for a `static`.
 #[derive(Debug)]
 pub struct Memory<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const CLASSES: usize> {
     currents: [Current; NEURONS],

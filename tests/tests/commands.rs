@@ -109,8 +109,12 @@ fn train_export_eval_inspect_and_run_work_together() {
 
 /// Trains a small network, and gives what `export` says of it and where its model is.
 fn export(folder: &Path, name: &str, settings: &[&str]) -> (Value, String) {
+    export_layers(folder, name, "784-60", settings)
+}
+
+fn export_layers(folder: &Path, name: &str, layers: &str, settings: &[&str]) -> (Value, String) {
     let run = folder.join(name).display().to_string();
-    let small = ["--layers", "784-60", "--steps", "30", "--epochs", "2", "--train-samples", "3000"];
+    let small = ["--layers", layers, "--steps", "30", "--epochs", "2", "--train-samples", "3000"];
     spikelet().args(["train", "--out", &run]).args(small).args(settings).assert().success();
     let model = folder.join(format!("{name}.spk")).display().to_string();
     (json(&["export", &run, "--out", &model]), model)
@@ -130,10 +134,36 @@ fn lif_is_exported_inspected_and_run() {
     let layer = json(&["inspect", &model])["layers"][0].clone();
     assert_eq!(layer["cell"], "LIF");
     let [least, most] = ["threshold_least", "threshold_most"].map(|key| layer[key].as_f64().unwrap());
-    assert!(20.0 < least && least < most, "thresholds of {least} to {most} weight steps");
+    assert_eq!((least, most), (1.0, 1.0), "membranes are counted in thresholds");
     spikelet().args(["inspect", &model]).assert().success().stdout(contains("V_thresh"));
     let ran = json(&["run", &model, "--samples", "20"]);
     assert_eq!((ran["samples"].as_u64(), ran["equal"].as_u64()), (Some(20), Some(20)));
+}
+
+/// Narrow weights make a smaller file of nearly the same accuracy, which the board runs in the same bits.
+#[test]
+fn narrow_weights_are_exported_inspected_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let (exported, wide) = export_layers(folder.path(), "narrow", "784-64-40", &[]);
+    assert!(exported["float_accuracy"].as_f64().unwrap() > 0.3, "{exported}");
+    let run = folder.path().join("narrow").display().to_string();
+    let model = folder.path().join("narrow.4.spk").display().to_string();
+    for (bits, widths) in [("4", [4, 4]), ("5,3", [5, 3])] {
+        let exported = json(&["export", &run, "--bits", bits, "--out", &model]);
+        assert!(
+            (exported["fixed_accuracy"].as_f64().unwrap() - exported["float_accuracy"].as_f64().unwrap())
+                .abs()
+                < 0.1
+        );
+        let layers = json(&["inspect", &model])["layers"].clone();
+        assert_eq!([&layers[0]["bits"], &layers[1]["bits"]], widths);
+        let size = |model: &str| fs::metadata(model).unwrap().len();
+        assert!(size(&model) * 3 < size(&wide) * 2, "{} of {} B", size(&model), size(&wide));
+        let ran = json(&["run", &model, "--samples", "20"]);
+        assert_eq!((ran["samples"].as_u64(), ran["equal"].as_u64()), (Some(20), Some(20)));
+    }
+    refuses(&["export", &run, "--bits", "7"], &["8, 5, 4, 3 or 2 bits"]);
+    refuses(&["export", &run, "--bits", "8,4,2"], &["3 widths for 2 layers", "one for all or one for each"]);
 }
 
 #[test]
@@ -197,7 +227,7 @@ fn models_that_do_not_fit_the_input_are_refused() {
     let mut older = random_model(&[784, 20], 10, rate(), 1);
     older[4] = 1;
     let older = write("older.spk", &older);
-    refuses(&["inspect", &older], &["format version 1", "reads version 2", "export it again"]);
+    refuses(&["inspect", &older], &["format version 1", "reads version 3", "export it again"]);
 }
 
 #[test]
