@@ -1,10 +1,13 @@
 //! Sums of rows of packed weights in assembly: sums_thumb2.s.
 //!
-//! The assembly goes through a list of the rows of spiking inputs, made here: chunk after chunk, each of as many rows as
+//! Graded spikes are few: their rows are added one after the other, each field times the spike's value.
+//!
+//! Of spikes of value 1 the assembly goes through a list of the rows of spiking inputs, made here: chunk after chunk, each of as many rows as
 //! lanes hold. A chunk is two words that its lanes start with and 1 if its rows are odd (these three not for 2 bits), a pointer
 //! to each row, and a 0; the list ends with another 0.
 
-use crate::synapses::{Synapses, Width};
+use crate::spikes::Spike;
+use crate::synapses::{Synapses, Width, round};
 use core::arch::global_asm;
 use core::mem::MaybeUninit;
 
@@ -42,6 +45,10 @@ unsafe extern "C" {
     fn spikelet_sum4_words(arguments: &mut Arguments);
     fn spikelet_sum2_groups(arguments: &mut Arguments);
     fn spikelet_sum2_words(arguments: &mut Arguments);
+    /// Adds the fields of `words` words of a row, which must not be 0, times `value` to the sums of their columns.
+    fn spikelet_graded8(row: *const u32, sums: *mut i32, words: u32, value: i32);
+    fn spikelet_graded4(row: *const u32, sums: *mut i32, words: u32, value: i32);
+    fn spikelet_graded2(row: *const u32, sums: *mut i32, words: u32, value: i32);
 }
 
 type Kernel = unsafe extern "C" fn(&mut Arguments);
@@ -62,6 +69,51 @@ pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
         }
         _ => synapses.sum_in_lanes(spiking, sums),
     }
+}
+
+/// [`Synapses::sum_graded`] but for pruned columns, less the shift.
+#[inline]
+pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
+    match synapses.width() {
+        width if !width.is_built() => {}
+        Width::Eight if cfg!(feature = "width-8") => {
+            each_spike::<8>(synapses, spikes, shift, sums, spikelet_graded8);
+        }
+        Width::Four if cfg!(feature = "width-4") => {
+            each_spike::<4>(synapses, spikes, shift, sums, spikelet_graded4);
+        }
+        Width::Two if cfg!(feature = "width-2") => {
+            each_spike::<2>(synapses, spikes, shift, sums, spikelet_graded2);
+        }
+        _ => synapses.sum_graded_in_lanes(spikes, shift, sums),
+    }
+}
+
+#[inline(never)]
+fn each_spike<const BITS: u32>(
+    synapses: &Synapses<'_>,
+    spikes: &[Spike],
+    shift: u8,
+    sums: &mut [i32],
+    kernel: unsafe extern "C" fn(*const u32, *mut i32, u32, i32),
+) {
+    let columns = 32 / BITS as usize;
+    let full = synapses.row_words().min(sums.len() / columns);
+    if full < synapses.row_words() {
+        return synapses.sum_graded_in_lanes(spikes, shift, sums);
+    }
+    let sums = sums.get_mut(..full * columns).unwrap_or(&mut []);
+    sums.fill(0);
+    let mut values = 0;
+    for spike in spikes {
+        let Some(row) = synapses.row(spike.neuron) else { continue };
+        let value = i32::from(spike.value().to_bits());
+        values += value;
+        // SAFETY: a row has so many words, at least one, and `sums` the sums of all columns of these. Nothing else refers to them
+        // meanwhile.
+        unsafe { kernel(row.as_ptr(), sums.as_mut_ptr(), full as u32, value) }
+    }
+    round(values * i32::from(synapses.width().most()), shift, sums);
 }
 
 #[inline(never)]

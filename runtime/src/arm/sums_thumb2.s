@@ -403,3 +403,36 @@
 
     kernel2 spikelet_sum2_groups, pass4, bytes4, zero4, nibbles4, empty_group2, 4
     kernel2 spikelet_sum2_words,  pass1, bytes1, zero1, nibbles1, empty_word2, 1
+
+@ Adds the fields of one row times a spike's value. r0 row, r1 sums, r2 words, r3 value.
+    .macro graded name, bits
+    .section .text.\name, "ax", %progbits
+    .global \name
+    .type   \name, %function
+    .thumb_func
+\name:
+    push    {r4-r8, lr}
+1:  ldr     r12, [r0], #4
+    .set    FIELD, 0
+    .rept   8 / \bits
+    ldm     r1, {r4, r5, r6, r7}
+    ubfx    r8, r12, #FIELD, #\bits
+    mla     r4, r8, r3, r4
+    ubfx    r8, r12, #FIELD + \bits, #\bits
+    mla     r5, r8, r3, r5
+    ubfx    r8, r12, #FIELD + 2 * \bits, #\bits
+    mla     r6, r8, r3, r6
+    ubfx    r8, r12, #FIELD + 3 * \bits, #\bits
+    mla     r7, r8, r3, r7
+    stm     r1!, {r4, r5, r6, r7}
+    .set    FIELD, FIELD + 4 * \bits
+    .endr
+    subs    r2, r2, #1
+    bne     1b
+    pop     {r4-r8, pc}
+    .size   \name, . - \name
+    .endm
+
+    graded  spikelet_graded8, 8
+    graded  spikelet_graded4, 4
+    graded  spikelet_graded2, 2

@@ -4,7 +4,7 @@
 //! those in lanes of 16 bits, and these after 256 spikes in the sums. Rows of all spikes pass by for a few words of a row at
 //! a time, whose lanes stay in registers.
 
-use super::Synapses;
+use super::{Synapses, round};
 use crate::spikes::Spike;
 
 /// Words of a row at a time: on hosts those of a wide vector, on devices what registers hold.
@@ -177,7 +177,7 @@ fn widen_double<const BITS: u32, const LANES: usize, const W: usize>(
 
 /// Sums the rows of spikes times their values for each column, less `shift` bits.
 #[inline]
-pub(super) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u32, sums: &mut [i32]) {
+pub(super) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
     let shape = synapses.shape();
     let mut values = 0;
     sums.fill(0);
@@ -199,11 +199,7 @@ pub(super) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u32, 
             scale += bits;
         }
     }
-    let bias = values * i32::from(shape.width.most());
-    let half = (1 << shift) >> 1;
-    for sum in sums {
-        *sum = (*sum - bias + half) >> shift;
-    }
+    round(values * i32::from(shape.width.most()), shift, sums);
 }
 
 /// Adds a plane's fields times a value.

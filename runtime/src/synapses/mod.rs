@@ -161,6 +161,12 @@ impl<'m> Synapses<'m> {
         lanes::sum(self, spiking, self.columns_of(sums));
     }
 
+    /// [`Synapses::sum_graded`] by the portable code, but for pruned columns.
+    #[cfg(thumb2)]
+    pub(crate) fn sum_graded_in_lanes(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
+        lanes::sum_graded(self, spikes, shift, self.columns_of(sums));
+    }
+
     /// Words of a row.
     #[cfg(thumb2)]
     pub(crate) const fn row_words(&self) -> usize {
@@ -179,7 +185,10 @@ impl<'m> Synapses<'m> {
     /// Otherwise as [`Synapses::sum`].
     pub fn sum_graded(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
         let spikes = spikes.get(..MAX_WIDTH).unwrap_or(spikes);
-        lanes::sum_graded(self, spikes, u32::from(shift & 15), self.columns_of(sums));
+        #[cfg(thumb2)]
+        crate::arm::sums::sum_graded(self, spikes, shift & 15, sums);
+        #[cfg(not(thumb2))]
+        lanes::sum_graded(self, spikes, shift & 15, self.columns_of(sums));
         self.spread(sums);
     }
 
@@ -201,6 +210,15 @@ impl<'m> Synapses<'m> {
                 *to = sum;
             }
         }
+    }
+}
+
+/// Takes the bias, in 1/256, from sums of graded spikes, and rounds `shift` bits away.
+#[inline]
+pub(crate) fn round(bias: i32, shift: u8, sums: &mut [i32]) {
+    let start = ((1 << shift) >> 1) - bias;
+    for sum in sums {
+        *sum = (*sum + start) >> shift;
     }
 }
 
