@@ -5,7 +5,7 @@ use crate::header::{CellHeader, EncoderHeader, Header, LayerHeader, Outline, Raw
 use crate::input::Input;
 use core::fmt;
 use serde::Deserialize;
-use spikelet_runtime::formats::{Coefficient, Gate};
+use spikelet_runtime::formats::{Coefficient, Gate, Score};
 use spikelet_runtime::{
     GatedBy, Layer, LifLayer, LifNeuron, MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, Shape, SpikeKind,
     SrcConstants, SrcLayer, Synapses, SynapsesError, Width,
@@ -192,7 +192,11 @@ fn assemble<'m>(
         return Err(FileError::Blocks);
     }
     let readout = outline.readout.readout(inputs, outline.classes).map_err(|_| FileError::Range)?;
-    Model::new(layers, readout, steps).map_err(|_| FileError::Range)
+    let model = Model::new(layers, readout, steps).map_err(|_| FileError::Range)?;
+    match outline.margin {
+        None => Ok(model),
+        Some(margin) => model.with_margin(Score::from_bits(margin)).map_err(|_| FileError::Range),
+    }
 }
 
 fn in_width(count: u64) -> Result<u16, FileError> {

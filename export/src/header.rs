@@ -38,6 +38,8 @@ pub struct Outline {
     pub encoder: EncoderHeader,
     /// The readout's constants.
     pub readout: ReadoutHeader,
+    /// Bits of a [`Score`]: the lead of the best score at which the model decides early, if it does.
+    pub margin: Option<i32>,
 }
 
 /// How the input's spikes are made.

@@ -176,6 +176,7 @@ mod tests {
                     excite: Score::ONE.to_bits(),
                     inhibit: Score::from_num(-0.1).to_bits(),
                 },
+                margin: Some(1 << 14),
             },
             layers: layers.iter().map(|&(neurons, cell)| layer(neurons, cell)).collect(),
             provenance: Provenance { data: "none", tool: "test 1", ..Default::default() },
@@ -232,10 +233,10 @@ mod tests {
         assert_eq!(u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize, file.len());
         // width 3, height 2, channels 1, classes 2, 4 + 20 + 5 steps, rate: gain 16384 as a varint, seed 9
         assert_eq!(file[16..28], [3, 2, 1, 2, 4, 20, 5, 0, 0x80, 0x80, 0x01, 9]);
-        // excite 2^14 and inhibit -1638, zigzag; then 3 layers, the first of 5 neurons, 8 bits, no tables, decay 7373 as a
+        // excite 2^14 and inhibit -1638, zigzag; a margin of 2^14; then 3 layers, the first of 5 neurons, 8 bits, no tables, decay 7373 as a
         // varint, shift 4, proved, SRC
         let excite = [0x80, 0x80, 0x02];
-        let layers = 16 + file[16..].windows(3).position(|bytes| bytes == excite).unwrap() + 5;
+        let layers = 16 + file[16..].windows(3).position(|bytes| bytes == excite).unwrap() + 9;
         assert_eq!(file[layers..layers + 10], [3, 5, 8, 0, 0, 0xCD, 0x39, 4, 1, 0]);
         // z = 2^13, zigzag; gate previous, binary spikes, initial states; 3 neurons, 4 bits, 4 rows, LIF; 4 neurons, 8 bits
         let lif = [0x80, 0x80, 0x01, 1, 1, 1, 3, 4, 1, 4, 0, 0xCD, 0x39, 4, 1, 1, 4, 8, 0];
@@ -261,7 +262,7 @@ mod tests {
         assert_eq!(opened.header().unwrap(), header(&kinds()));
         let need = opened.model().need();
         assert_eq!((need.neurons, need.potentials), (12, 9));
-        assert_eq!(opened.model().steps(), 29);
+        assert_eq!((opened.model().steps(), opened.model().margin()), (29, Some(Score::ONE)));
         assert_eq!(
             (opened.input().blank_before, opened.input().steps, opened.input().blank_after),
             (4, 20, 5)
@@ -394,6 +395,7 @@ mod tests {
             refused(&header, &good)
         };
         assert_eq!(of_outline(&|outline| outline.steps = 0), FileError::Range);
+        assert_eq!(of_outline(&|outline| outline.margin = Some(0)), FileError::Range);
         assert_eq!(of_outline(&|outline| outline.blank_after = 65_512), FileError::Range);
         let encoder = EncoderHeader::Rate { gain: (1 << 16) + 1, seed: 0 };
         assert_eq!(of_outline(&|outline| outline.encoder = encoder), FileError::Range);

@@ -43,8 +43,21 @@ pub struct Application<'m, 'a, B> {
 #[derive(Debug)]
 struct Answerer<'m, 'a> {
     network: Network<'m, 'a>,
-    /// Timesteps and network ticks since `Begin`; `None` without one.
-    train: Option<(u16, u32)>,
+    /// The train of spikes at hand; `None` without one.
+    train: Option<Train>,
+}
+
+/// A train of spikes since its `Begin`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Train {
+    /// Timesteps made.
+    steps: u16,
+    /// Ticks in the network.
+    ticks: u32,
+    /// It ends when the network has decided.
+    early: bool,
+    /// The network has, and it does.
+    decided: bool,
 }
 
 impl<'m, 'a, B: Board> Application<'m, 'a, B> {
@@ -68,7 +81,7 @@ impl<'m, 'a, B: Board> Application<'m, 'a, B> {
                 let Some(frame) = receiver.push(byte) else { continue };
                 let (sequence, body) = self.reply(frame, spiking);
                 let stop = matches!(body, Err(Ending));
-                let body = body.unwrap_or(ReplyBody::Done { steps: 0 });
+                let body = body.unwrap_or(ReplyBody::Done { steps: 0, decided: false });
                 // A reply always fits: link::REPLY is made for the most classes and layers.
                 let frame = link::encode(&Reply { sequence, body }, reply).unwrap_or(&[]);
                 if let Err(error) = stream.write_all(frame).and_then(|()| stream.flush()) {
@@ -111,10 +124,10 @@ impl<'m, 'a, B: Board> Application<'m, 'a, B> {
         let answerer = &mut self.answerer;
         let answer = match body {
             RequestBody::Hello { .. } => Ok(ReplyBody::Hello(self.hello())),
-            RequestBody::InferPixels { stream, pixels } => {
-                answerer.infer(self.file, stream, pixels, spiking, &self.board).map(ReplyBody::Inferred)
+            RequestBody::InferPixels { stream, early, pixels } => {
+                answerer.infer(self.file, stream, early, pixels, spiking, &self.board).map(ReplyBody::Inferred)
             }
-            RequestBody::Begin => Ok(answerer.begin()),
+            RequestBody::Begin { early } => Ok(answerer.begin(early)),
             RequestBody::Steps { spikes } => answerer.advance(spikes, spiking, &self.board),
             RequestBody::Finish => answerer.finish().map(ReplyBody::Inferred),
             RequestBody::Measure { layer, spikes } => {
@@ -150,10 +163,10 @@ impl<'m, 'a, B: Board> Application<'m, 'a, B> {
 struct Ending;
 
 impl Answerer<'_, '_> {
-    fn begin(&mut self) -> ReplyBody<'static> {
+    fn begin(&mut self, early: bool) -> ReplyBody<'static> {
         self.network.reset();
-        self.train = Some((0, 0));
-        ReplyBody::Done { steps: 0 }
+        self.train = Some(Train { early, ..Train::default() });
+        ReplyBody::Done { steps: 0, decided: false }
     }
 
     fn advance(
@@ -162,28 +175,30 @@ impl Answerer<'_, '_> {
         spiking: &mut VecView<u16>,
         board: &impl Board,
     ) -> Result<ReplyBody<'static>, LinkError> {
-        let (mut steps, mut ticks) = self.train.ok_or(LinkError::NotBegun)?;
+        let mut train = self.train.ok_or(LinkError::NotBegun)?;
         let inputs = self.network.model().inputs();
-        while !packed.is_empty() {
+        while !packed.is_empty() && !train.decided {
             link::unpack_step(&mut packed, inputs, spiking).map_err(|_| LinkError::Spikes)?;
-            steps = steps.checked_add(1).ok_or(LinkError::TooLong)?;
+            train.steps = train.steps.checked_add(1).ok_or(LinkError::TooLong)?;
             let start = board.ticks();
             self.network.step(spiking);
-            ticks = ticks.wrapping_add(board.ticks().wrapping_sub(start));
-            self.train = Some((steps, ticks));
+            train.decided = train.early && self.network.has_decided();
+            train.ticks = train.ticks.wrapping_add(board.ticks().wrapping_sub(start));
+            self.train = Some(train);
         }
-        Ok(ReplyBody::Done { steps })
+        Ok(ReplyBody::Done { steps: train.steps, decided: train.decided })
     }
 
     fn finish(&mut self) -> Result<Inferred, LinkError> {
-        let (steps, ticks) = self.train.take().ok_or(LinkError::NotBegun)?;
-        Ok(self.result(steps, ticks, 0))
+        let train = self.train.take().ok_or(LinkError::NotBegun)?;
+        Ok(self.result(train.steps, train.ticks, 0))
     }
 
     fn infer(
         &mut self,
         file: &ModelFile<'_>,
         stream: u64,
+        early: bool,
         pixels: &[u8],
         spiking: &mut VecView<u16>,
         board: &impl Board,
@@ -195,14 +210,19 @@ impl Answerer<'_, '_> {
         self.train = None;
         self.network.reset();
         let (mut ticks, mut ticks_encoding) = (0u32, 0u32);
-        let steps = self.network.model().steps();
-        for t in 0..steps {
+        let mut steps = 0;
+        for t in 0..self.network.model().steps() {
             let start = board.ticks();
             file.input().step(&encoder, stream, t, pixels, spiking);
             let encoded = board.ticks();
             self.network.step(spiking);
+            let decided = early && self.network.has_decided();
             ticks = ticks.wrapping_add(board.ticks().wrapping_sub(encoded));
             ticks_encoding = ticks_encoding.wrapping_add(encoded.wrapping_sub(start));
+            steps = t + 1;
+            if decided {
+                break;
+            }
         }
         Ok(self.result(steps, ticks, ticks_encoding))
     }

@@ -1,5 +1,6 @@
 //! A model: layers and readout, as they lie in flash. What changes while it runs is in [`crate::Memory`].
 
+use crate::formats::Score;
 use crate::layer::Layer;
 use crate::readout::Readout;
 use crate::{MAX_LAYERS, MAX_WIDTH};
@@ -10,6 +11,7 @@ pub struct Model<'m> {
     layers: heapless::Vec<Layer<'m>, MAX_LAYERS>,
     readout: Readout,
     steps: u16,
+    margin: Option<Score>,
 }
 
 /// Why layers do not make a model.
@@ -24,6 +26,8 @@ pub enum ModelError {
     Readout,
     /// A model needs at least one timestep.
     NoSteps,
+    /// The margin of an early decision is not above 0.
+    Margin,
 }
 
 /// What a model needs of the memory it runs in.
@@ -65,7 +69,7 @@ impl<'m> Model<'m> {
         if steps == 0 {
             return Err(ModelError::NoSteps);
         }
-        Ok(Self { layers, readout, steps })
+        Ok(Self { layers, readout, steps, margin: None })
     }
 
     /// The layers, bottom to top.
@@ -81,6 +85,22 @@ impl<'m> Model<'m> {
     /// Timesteps of a sequence, at least 1.
     pub const fn steps(&self) -> u16 {
         self.steps
+    }
+
+    /// The same model, which has decided as soon as its best score leads by at least `margin`.
+    ///
+    /// # Errors
+    /// [`ModelError::Margin`] if it is not above 0.
+    pub fn with_margin(self, margin: Score) -> Result<Self, ModelError> {
+        if margin <= 0 {
+            return Err(ModelError::Margin);
+        }
+        Ok(Self { margin: Some(margin), ..self })
+    }
+
+    /// By how much the best score must lead for an early decision; `None` if the model decides at the end of a sequence only.
+    pub const fn margin(&self) -> Option<Score> {
+        self.margin
     }
 
     /// Number of inputs.

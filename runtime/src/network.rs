@@ -232,6 +232,22 @@ impl<'m, 'a> Network<'m, 'a> {
         best.0
     }
 
+    /// By how much the best score leads the second best; 0 if two are equal or there is one class only.
+    pub fn lead(&self) -> Score {
+        let (mut best, mut second) = (Score::MIN, Score::MIN);
+        for &score in self.scores() {
+            second = second.max(score.min(best));
+            best = best.max(score);
+        }
+        if self.scores().len() < 2 { Score::ZERO } else { best.saturating_sub(second) }
+    }
+
+    /// True if the lead has reached the model's margin: further timesteps are not expected to change the class, and whoever runs the
+    /// network may stop. Never true of a model without a margin.
+    pub fn has_decided(&self) -> bool {
+        self.model.margin().is_some_and(|margin| self.lead() >= margin)
+    }
+
     /// The value of each class's integrator.
     pub fn scores(&self) -> &[Score] {
         self.memory.scores

@@ -146,6 +146,7 @@ pub fn random_model_in(
             excite: Score::ONE.to_bits(),
             inhibit: Score::from_num(-0.1).to_bits(),
         },
+        margin: None,
     };
     let header = Header {
         outline,

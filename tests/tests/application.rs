@@ -107,10 +107,10 @@ fn one_conversation() {
     }
     let input = [
         frame(1, RequestBody::Hello { version: link::VERSION }),
-        frame(2, RequestBody::Begin),
+        frame(2, RequestBody::Begin { early: false }),
         frame(3, RequestBody::Steps { spikes: &packed }),
         frame(4, RequestBody::Finish),
-        frame(5, RequestBody::InferPixels { stream: 3, pixels: &[200; 16] }),
+        frame(5, RequestBody::InferPixels { stream: 3, early: false, pixels: &[200; 16] }),
         frame(6, RequestBody::Memory),
         frame(7, RequestBody::Shutdown),
         frame(8, RequestBody::Memory),
@@ -133,9 +133,11 @@ fn one_conversation() {
 /// A model of recordings takes spikes, and says so when it is sent pixels.
 #[test]
 fn pixels_for_recordings_are_refused() {
-    let pixels = frame(1, RequestBody::InferPixels { stream: 0, pixels: &[9; 16] });
+    let pixels = frame(1, RequestBody::InferPixels { stream: 0, early: false, pixels: &[9; 16] });
     let spikes = frame(3, RequestBody::Steps { spikes: &[1, 5, 0] });
-    let input = [pixels, frame(2, RequestBody::Begin), spikes, frame(4, RequestBody::Finish)].concat();
+    let input =
+        [pixels, frame(2, RequestBody::Begin { early: false }), spikes, frame(4, RequestBody::Finish)]
+            .concat();
     for cells in [GENERAL, LIF] {
         let (output, stop) = play_to(cells, EncoderHeader::Events {}, &input);
         let replies = replies(&output);
@@ -150,8 +152,10 @@ fn pixels_for_recordings_are_refused() {
 fn spikes_of_inputs_that_do_not_exist_are_refused() {
     let mut packed = List::<u8, 64>::new();
     link::pack_step(&[16], &mut packed).unwrap();
-    let (output, stop) =
-        play(&[frame(1, RequestBody::Begin), frame(2, RequestBody::Steps { spikes: &packed })].concat());
+    let (output, stop) = play(
+        &[frame(1, RequestBody::Begin { early: false }), frame(2, RequestBody::Steps { spikes: &packed })]
+            .concat(),
+    );
     assert_eq!(stop, Stop::Closed);
     let error = format!("{:?}", ReplyBody::Error(link::LinkError::Spikes));
     assert_eq!(replies(&output)[1], (Some(2), error));
@@ -177,14 +181,14 @@ proptest! {
         mask in 1u8..,
         lost in any::<bool>(),
     ) {
-        let mut request = frame(1, RequestBody::InferPixels { stream: 1, pixels: &pixels });
+        let mut request = frame(1, RequestBody::InferPixels { stream: 1, early: false, pixels: &pixels });
         let index = at.index(request.len() - 1);
         if lost {
             request.remove(index);
         } else {
             request[index] ^= mask;
         }
-        let input = [request, vec![0], frame(2, RequestBody::Begin)].concat();
+        let input = [request, vec![0], frame(2, RequestBody::Begin { early: false })].concat();
         let replies = replies(&play(&input).0);
         prop_assert!(replies[..replies.len() - 1].iter().all(|reply| reply.1.starts_with("Error(")), "{:?}", replies);
         prop_assert_eq!(replies.last().unwrap().0, Some(2));

@@ -2,7 +2,7 @@
 
 use spikelet::data::{DatasetName, Images, Samples};
 use spikelet::device::{ClientError, InputKind, Qemu, measure, run_samples};
-use spikelet::simulate::simulate;
+use spikelet::simulate::{Stop, simulate};
 use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_runtime::Width;
@@ -48,11 +48,13 @@ fn networks_of_any_shape_and_coding_are_equal_to_the_host() {
         if encoder.is_on_boards() {
             inputs.push(InputKind::Pixels);
         } else {
-            let refused = board.client.infer_pixels(0, &vec![9; usize::from(widths[0])]).unwrap_err();
+            let refused =
+                board.client.infer_pixels(0, &vec![9; usize::from(widths[0])], Stop::AtTheEnd).unwrap_err();
             assert!(matches!(refused, ClientError::Refused(LinkError::NoEncoder)), "{refused}");
         }
         for input in inputs {
-            let device = run_samples(&mut board.client, &file, &images, input, |_| {}).unwrap();
+            let device =
+                run_samples(&mut board.client, &file, &images, input, Stop::AtTheEnd, |_| {}).unwrap();
             for (device, host) in device.iter().zip(&host.inferences) {
                 assert_eq!(device.inference, *host, "{cells:?}, {widths:?}, {input:?}");
             }
@@ -80,7 +82,11 @@ fn bad_frames_get_an_error_and_the_next_good_one_works() {
         (unknown, None, LinkError::Unknown),
         (oversized, None, LinkError::Oversized),
         (not_cobs, None, LinkError::Damaged),
-        (frame(RequestBody::InferPixels { stream: 0, pixels: &[1; 15] }), Some(77), LinkError::PixelCount),
+        (
+            frame(RequestBody::InferPixels { stream: 0, early: false, pixels: &[1; 15] }),
+            Some(77),
+            LinkError::PixelCount,
+        ),
         (frame(RequestBody::Finish), Some(77), LinkError::NotBegun),
         (frame(RequestBody::Steps { spikes: &[1] }), Some(77), LinkError::NotBegun),
         (frame(RequestBody::Measure { layer: 1, spikes: 1 }), Some(77), LinkError::Layer),
@@ -91,7 +97,7 @@ fn bad_frames_get_an_error_and_the_next_good_one_works() {
         let hello = client.hello().unwrap();
         assert_eq!((hello.board, hello.inputs, hello.classes, hello.steps), ("mps2-an386", 16, 10, 20));
     }
-    client.infer_pixels(0, &[9; 16]).unwrap();
+    client.infer_pixels(0, &[9; 16], Stop::AtTheEnd).unwrap();
     client.shutdown().unwrap();
     assert!(board.qemu.wait().unwrap().success());
     assert!(!board.qemu.log().is_empty(), "the firmware logs through semihosting");
@@ -107,9 +113,9 @@ fn costs_are_as_promised() {
     assert!(file.model().layers().iter().all(|layer| layer.integrator().proved), "trained weights are small");
     let mut board = boot(&model);
     let client = &mut board.client;
-    client.infer_pixels(1, &[100; 784]).unwrap();
+    client.infer_pixels(1, &[100; 784], Stop::AtTheEnd).unwrap();
     let images = images(28, 1, 4);
-    run_samples(client, &file, &images, InputKind::Spikes, |_| {}).unwrap();
+    run_samples(client, &file, &images, InputKind::Spikes, Stop::AtTheEnd, |_| {}).unwrap();
     let costs = measure(client, BOARD, &file, 25).unwrap();
     eprintln!("{costs:?}, {} B of flash, {} B of variables", board.firmware.flash, board.firmware.ram);
     let [wide, narrow] = &costs.layers[..] else { panic!("two layers") };

@@ -7,7 +7,7 @@ use spikelet::cell::{Cell, CellName, Gate, Learnable, SpikeKind, SrcCell};
 use spikelet::config::{Coding, Config};
 use spikelet::data::{Dataset, DatasetName};
 use spikelet::device::{ClientError, InputKind, run_samples};
-use spikelet::simulate::simulate;
+use spikelet::simulate::{Stop, simulate};
 use spikelet_export::ModelFile;
 use spikelet_export::link::LinkError;
 use spikelet_runtime::Layer;
@@ -35,10 +35,10 @@ fn check(data: &Dataset, model: &[u8], inputs: &[(InputKind, usize)]) {
     let images = data.test.take(samples);
     let host = simulate(&file, &images, || {});
     for &(input, count) in inputs {
-        let device = run_samples(client, &file, &images.take(count), input, |_| {}).unwrap();
+        let device = run_samples(client, &file, &images.take(count), input, Stop::AtTheEnd, |_| {}).unwrap();
         for (index, (device, host)) in device.iter().zip(&host.inferences).enumerate() {
             assert_eq!(device.inference, *host, "sample {index} of {}, sent as {input:?}", data.name);
-            assert_eq!(device.steps, file.input().sequence());
+            assert_eq!(device.inference.steps, file.input().sequence());
         }
         assert_eq!(device.len(), count);
     }
@@ -47,7 +47,7 @@ fn check(data: &Dataset, model: &[u8], inputs: &[(InputKind, usize)]) {
     assert!(right * 2 > samples, "{right} of {samples} right");
     assert!(host.inferences.iter().filter(|sample| sample.spike_counts.contains(&0)).count() * 20 < samples);
     if file.input().encoder.is_none() {
-        let refused = client.infer_pixels(0, &[0; 10]).unwrap_err();
+        let refused = client.infer_pixels(0, &[0; 10], Stop::AtTheEnd).unwrap_err();
         assert!(matches!(refused, ClientError::Refused(LinkError::NoEncoder)), "{refused}");
     }
     client.shutdown().unwrap();

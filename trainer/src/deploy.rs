@@ -62,6 +62,8 @@ pub struct Quantised {
     classes: u16,
     layers: Vec<LayerHeader>,
     blocks: Vec<LayerBlocks>,
+    /// The lead at which the model decides early.
+    pub margin: Option<Score>,
     /// Per layer.
     pub reports: Vec<LayerReport>,
 }
@@ -96,7 +98,8 @@ pub fn quantise_network(trained: &Trained, bits: &[Width]) -> Result<Quantised> 
         cells.to_string().to_uppercase()
     );
     let widths = widths(bits, config.layers.len() - 1)?;
-    let mut quantised = Quantised { classes, layers: Vec::new(), blocks: Vec::new(), reports: Vec::new() };
+    let mut quantised =
+        Quantised { classes, margin: None, layers: Vec::new(), blocks: Vec::new(), reports: Vec::new() };
     let mut input = LayerInput::First;
     for (index, &neurons) in config.layers.iter().skip(1).enumerate() {
         let (weight, layer) = (network.weight(index)?, network.kernel(index)?);
@@ -179,6 +182,7 @@ impl Quantised {
                 excite: Score::saturating_from_num(readout.excite).to_bits(),
                 inhibit: Score::saturating_from_num(readout.inhibit).to_bits(),
             },
+            margin: self.margin.map(Score::to_bits),
         };
         let header = Header {
             outline,

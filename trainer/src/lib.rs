@@ -13,6 +13,7 @@ pub mod config;
 pub mod data;
 pub mod deploy;
 pub mod device;
+pub mod early_exit;
 pub mod evaluate;
 pub mod forecast;
 pub mod import;

@@ -9,11 +9,23 @@ use spikelet_export::ModelFile;
 use spikelet_runtime::formats::{Current, Score};
 use spikelet_runtime::{MAX_WIDTH, MemoryView, Need, Network, Potentials, Spike};
 
+/// When a sample's timesteps end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub enum Stop {
+    /// With its sequence.
+    #[default]
+    AtTheEnd,
+    /// As soon as the network has decided, by the margin of its model.
+    WhenDecided,
+}
+
 /// What a network says of one sample; equal on host and device in every bit.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Inference {
     /// The class with the highest score.
     pub class: u16,
+    /// Timesteps made.
+    pub steps: u16,
     /// Bits of each class's [`Score`] after the last timestep.
     pub scores: Vec<i32>,
     /// Per layer: spiking timesteps summed over its neurons.
@@ -75,6 +87,19 @@ impl HostMemory {
 /// # Panics
 /// If the samples have another number of inputs than the model, or are images and the model is for recordings.
 pub fn simulate(file: &ModelFile<'_>, samples: &Samples, done: impl Fn() + Sync) -> Simulation {
+    simulate_until(file, samples, Stop::AtTheEnd, done)
+}
+
+/// The same, each sample's timesteps ending as `stop` says.
+///
+/// # Panics
+/// As [`simulate`].
+pub fn simulate_until(
+    file: &ModelFile<'_>,
+    samples: &Samples,
+    stop: Stop,
+    done: impl Fn() + Sync,
+) -> Simulation {
     let need = file.model().need();
     assert_eq!(samples.inputs(), need.inputs, "the samples do not fit the model");
     let encoding = Encoding::of_model(file);
@@ -87,7 +112,7 @@ pub fn simulate(file: &ModelFile<'_>, samples: &Samples, done: impl Fn() + Sync)
             let mut memory = HostMemory::new(need);
             let mut simulator = Simulator::new(file, memory.view());
             for index in indices {
-                simulator.present(&encoding.train(samples, index, Show::Evaluation));
+                simulator.present(&encoding.train(samples, index, Show::Evaluation), stop);
                 done();
             }
             simulator.total
@@ -110,20 +135,26 @@ impl<'m, 'a> Simulator<'m, 'a> {
         Self { network, total }
     }
 
-    fn present(&mut self, train: &SpikeTrain) {
+    fn present(&mut self, train: &SpikeTrain, stop: Stop) {
         let _timer = stage::time(Stage::Forward, 0);
         let Self { network, total } = self;
         network.reset();
-        total.input_spikes += train.inputs.len() as u64;
+        let mut steps = 0;
         for t in 0..train.steps() {
+            total.input_spikes += train.at(t).len() as u64;
             network.step_observed(train.at(t), |layer, spikes| {
                 for spike in spikes {
                     total.neuron_spikes[layer][usize::from(spike.neuron)] += 1;
                 }
             });
+            steps = t as u16 + 1;
+            if stop == Stop::WhenDecided && network.has_decided() {
+                break;
+            }
         }
         total.inferences.push(Inference {
             class: network.class(),
+            steps,
             scores: network.scores().iter().map(|score| score.to_bits()).collect(),
             spike_counts: network.spike_counts().to_vec(),
         });
@@ -157,9 +188,19 @@ impl Simulation {
         self.inferences.iter().zip(labels).map(of).sum::<f64>() / self.inferences.len() as f64
     }
 
+    /// Mean number of timesteps of a sample.
+    pub fn mean_steps(&self) -> f64 {
+        self.steps() / self.inferences.len() as f64
+    }
+
+    /// Timesteps of all samples.
+    fn steps(&self) -> f64 {
+        self.inferences.iter().map(|inference| f64::from(inference.steps)).sum()
+    }
+
     /// Per layer: share of timesteps in which a neuron spikes (Eq. 2).
-    pub fn activity(&self, steps: u16) -> Vec<f64> {
-        let slots = self.inferences.len() as f64 * f64::from(steps);
+    pub fn activity(&self) -> Vec<f64> {
+        let slots = self.steps();
         let share = |layer: &Vec<u64>| layer.iter().sum::<u64>() as f64 / (slots * layer.len() as f64);
         self.neuron_spikes.iter().map(share).collect()
     }

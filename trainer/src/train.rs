@@ -171,7 +171,7 @@ pub fn read_config(out: &Path) -> Result<Config> {
 }
 
 /// Indices of the training and the validation images: a seeded 90/10 split, or as the config says.
-fn split(config: &Config, data: &Dataset) -> (Vec<usize>, Vec<usize>) {
+pub fn split(config: &Config, data: &Dataset) -> (Vec<usize>, Vec<usize>) {
     let mut all: Vec<usize> = (0..data.train.len()).collect();
     all.shuffle(&mut rng(config.seed, 0));
     all.truncate(config.samples(data));

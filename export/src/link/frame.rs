@@ -99,14 +99,14 @@ mod tests {
     fn the_longest_requests_fit() {
         let pixels = [255; 1000];
         assert!(
-            frame(RequestBody::InferPixels { stream: u64::MAX, pixels: &pixels }).len()
+            frame(RequestBody::InferPixels { stream: u64::MAX, early: true, pixels: &pixels }).len()
                 <= super::super::REQUEST
         );
     }
 
     #[test]
     fn every_flipped_bit_is_found() {
-        let good = frame(RequestBody::InferPixels { stream: 3, pixels: &[0, 1, 2, 0, 200] });
+        let good = frame(RequestBody::InferPixels { stream: 3, early: false, pixels: &[0, 1, 2, 0, 200] });
         for bit in 0..(good.len() - 1) * 8 {
             let mut bad = good[..good.len() - 1].to_vec();
             bad[bit / 8] ^= 1 << (bit % 8);
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_receiver_goes_on_after_anything() {
-        let good = frame(RequestBody::Begin);
+        let good = frame(RequestBody::Begin { early: false });
         let mut buffer = [0; 16];
         let mut receiver = Receiver::new(&mut buffer);
         let stream = [&[1; 40][..], &[0, 0, 0], &good].concat();

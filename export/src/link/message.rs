@@ -27,11 +27,16 @@ pub enum RequestBody<'a> {
     InferPixels {
         /// Stream of the rate code.
         stream: u64,
+        /// Stop when the network has decided.
+        early: bool,
         /// One grey value per input.
         pixels: &'a [u8],
     },
     /// Put the network at rest, for a train of spikes to come.
-    Begin,
+    Begin {
+        /// Make no timestep more when the network has decided.
+        early: bool,
+    },
     /// Advance by the packed timesteps.
     Steps {
         /// Timesteps made by [`super::pack_step`], one after the other.
@@ -73,6 +78,8 @@ pub enum ReplyBody<'a> {
     Done {
         /// Timesteps since [`RequestBody::Begin`].
         steps: u16,
+        /// The network has decided, and the host wanted it to stop then.
+        decided: bool,
     },
     /// To [`RequestBody::InferPixels`] and [`RequestBody::Finish`].
     Inferred(Inferred),

@@ -9,7 +9,7 @@ pub use message::{Hello, Inferred, LinkError, Measured, MemoryUse, Reply, ReplyB
 pub use train::{TrainError, pack_step, unpack_step};
 
 /// Version of the link; raised when a message changes.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Longest encoded request, without the zero that ends it.
 pub const REQUEST: usize = 1040;

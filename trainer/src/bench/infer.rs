@@ -83,7 +83,7 @@ pub fn infer(file: &ModelFile<'_>, samples: &Samples, data: &str, origin: &str, 
         .chain(widths.iter().map(|&(_, neurons)| neurons))
         .map(|width| width.to_string())
         .collect();
-    let activity = simulation.activity(file.model().steps());
+    let activity = simulation.activity();
     let activity: Vec<String> = activity.iter().map(|share| format!("{:.2} %", 100.0 * share)).collect();
     let setting = [
         ("model", format!("{}, {origin}", shape.join("-"))),

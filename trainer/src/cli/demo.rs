@@ -8,6 +8,7 @@ use crate::config::{Coding, Config, parse_layers};
 use crate::data::{self, DatasetName};
 use crate::deploy;
 use crate::device::{self, Board, InputKind};
+use crate::simulate::Stop;
 use crate::train::{self, RunResult};
 use anyhow::{Context, ensure};
 use serde::Serialize;
@@ -98,6 +99,7 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
         &data.test,
         args.out.join("model.spk"),
         false,
+        None,
     )?;
 
     eprintln!("3/4 building the firmware for {}, the first time with all it is made of", args.board);
@@ -109,7 +111,15 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
     model::write_atomically(&elf, &image)?;
 
     eprintln!("4/4 running {} test images on {}", images.len(), args.board);
-    let board = run::run_on_board(args.board, &firmware, &file, data.name, &images, InputKind::Spikes)?;
+    let board = run::run_on_board(
+        args.board,
+        &firmware,
+        &file,
+        data.name,
+        &images,
+        InputKind::Spikes,
+        Stop::AtTheEnd,
+    )?;
 
     let files = [
         (args.out.join("best.safetensors"), "trained network"),

@@ -4,7 +4,7 @@ use super::{export, model, show};
 use crate::data::{self, Dataset};
 use crate::deploy::{self, Measured};
 use crate::progress;
-use crate::simulate::simulate;
+use crate::simulate::{Stop, simulate_until};
 use crate::train;
 use serde::Serialize;
 use spikelet_export::ModelFile;
@@ -18,6 +18,9 @@ pub struct EvalArgs {
     /// Use only the first so many test images.
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
+    /// Let a sample's timesteps end as soon as the network has decided too, if a model says when.
+    #[arg(long, value_enum, default_value_t, value_name = "WHETHER")]
+    early_exit: model::EarlyExit,
     #[command(flatten)]
     images: model::ImagesArgs,
 }
@@ -41,6 +44,8 @@ struct Measures {
 struct Result {
     arithmetic: &'static str,
     accuracy: f64,
+    /// Mean timesteps of a sample.
+    mean_steps: f64,
     cross_entropy: f64,
     /// Per layer, share of timesteps with a spike (Eq. 2).
     activity: Vec<f64>,
@@ -58,8 +63,11 @@ fn of_model(args: &EvalArgs) -> anyhow::Result<Measures> {
     let file = model::open(&bytes, &args.path)?;
     let data = args.images.load(file.header()?.provenance.data)?;
     let images = model::first(&data.test, args.samples)?;
-    let result = fixed(&file, &data, &images)?;
-    Ok(measures(&data, &images, vec![result]))
+    let mut results = vec![fixed(&file, &data, &images, Stop::AtTheEnd)?];
+    if args.early_exit.stop(&file) == Stop::WhenDecided {
+        results.push(fixed(&file, &data, &images, Stop::WhenDecided)?);
+    }
+    Ok(measures(&data, &images, results))
 }
 
 fn measures(data: &Dataset, images: &data::Samples, results: Vec<Result>) -> Measures {
@@ -81,13 +89,14 @@ fn of_run(args: &EvalArgs) -> anyhow::Result<Measures> {
     let quantised = deploy::quantise_network(&trained, &[Width::Eight]);
     let (fixed, only_float) =
         match quantised.and_then(|q| q.model(&trained.config, &images, Measured::default())) {
-            Ok(bytes) => (Some(fixed(&ModelFile::open(&bytes)?, &data, &images)?), None),
+            Ok(bytes) => (Some(fixed(&ModelFile::open(&bytes)?, &data, &images, Stop::AtTheEnd)?), None),
             Err(error) => (None, Some(format!("{error:#}"))),
         };
     let float = export::float(&trained, &images)?;
     let float = Result {
         arithmetic: "float",
         accuracy: float.accuracy,
+        mean_steps: trained.config.sequence() as f64,
         cross_entropy: float.cross_entropy,
         activity: float.activity,
         confusion: float.confusion,
@@ -110,17 +119,21 @@ fn seconds(run: &Path) -> anyhow::Result<Option<Vec<f64>>> {
     Ok((!seconds.is_empty()).then_some(seconds))
 }
 
-fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Samples) -> anyhow::Result<Result> {
+fn fixed(file: &ModelFile<'_>, data: &Dataset, images: &data::Samples, stop: Stop) -> anyhow::Result<Result> {
     model::check_fit(file, data)?;
     let bar = progress::bar("fixed point", images.len(), "samples");
-    let simulation = simulate(file, images, || bar.inc(1));
+    let simulation = simulate_until(file, images, stop, || bar.inc(1));
     bar.finish_and_clear();
     let chosen = simulation.classes();
     Ok(Result {
-        arithmetic: "fixed point",
+        arithmetic: match stop {
+            Stop::AtTheEnd => "fixed point",
+            Stop::WhenDecided => "fixed point, deciding early",
+        },
         accuracy: model::correct(images.labels(), &chosen) as f64 / images.len() as f64,
+        mean_steps: simulation.mean_steps(),
         cross_entropy: simulation.cross_entropy(images.labels()),
-        activity: simulation.activity(file.model().steps()),
+        activity: simulation.activity(),
         confusion: model::confusion(data.classes, images.labels(), &chosen),
     })
 }
@@ -135,9 +148,10 @@ fn print(measures: &Measures, path: &Path) {
     }
     for result in &measures.results {
         println!(
-            "\n{}: accuracy {}, cross-entropy {:.4}, activity per layer {}",
+            "\n{}: accuracy {}, {:.1} timesteps, cross-entropy {:.4}, activity per layer {}",
             result.arithmetic,
             show::percent(result.accuracy),
+            result.mean_steps,
             result.cross_entropy,
             show::activity(&result.activity)
         );

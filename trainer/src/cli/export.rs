@@ -3,15 +3,19 @@
 use super::folder::DataFolder;
 use super::{model, show};
 use crate::data;
+use crate::data::Dataset;
 use crate::deploy::{self, Measured, Trained};
+use crate::early_exit::{self, EarlyExit};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::progress;
 use crate::simulate::{Simulation, simulate};
+use crate::train;
 use anyhow::ensure;
 use serde::Serialize;
 use spikelet_export::ModelFile;
 use spikelet_export::quantise::LayerReport;
 use spikelet_runtime::Width;
+use spikelet_runtime::formats::Score;
 use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
@@ -27,6 +31,10 @@ pub struct ExportArgs {
     /// Measure the accuracy on so many test images only.
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
+    /// Let the model decide early, as soon as that loses at most so many percentage points of accuracy on validation
+    /// samples.
+    #[arg(long, value_name = "POINTS")]
+    early_exit: Option<f64>,
     /// Write the model even if a layer never spikes.
     #[arg(long)]
     allow_silent: bool,
@@ -55,6 +63,8 @@ pub struct Exported {
     pub fixed_accuracy: f64,
     /// Number of test images.
     pub samples: usize,
+    /// What deciding early was fitted to, if it was.
+    pub early_exit: Option<EarlyExit>,
     /// Per layer.
     pub layers: Vec<ExportedLayer>,
 }
@@ -82,8 +92,18 @@ pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
     ensure!(!out.is_dir(), "{} is a folder: name a file with --out", out.display());
     let data = args.folder.load(trained.config.dataset.clone())?;
     let images = model::first(&data.test, args.samples)?;
-    let exported = export(&trained, &args.bits, &images, out, args.allow_silent)?;
+    let decision = args.early_exit.map(|points| Decision { data: &data, points });
+    let exported = export(&trained, &args.bits, &images, out, args.allow_silent, decision)?;
     show::show(json, &exported, print)
+}
+
+/// What a model's early decisions are fitted to.
+#[derive(Clone, Copy, Debug)]
+pub struct Decision<'d> {
+    /// The run's data set; its validation samples are used.
+    pub data: &'d Dataset,
+    /// Most percentage points of accuracy that may be lost.
+    pub points: f64,
 }
 
 /// Quantises a network, measures it against its float form on `images`, and writes its model to `out`.
@@ -93,8 +113,9 @@ pub fn export(
     images: &data::Samples,
     out: PathBuf,
     allow_silent: bool,
+    decision: Option<Decision<'_>>,
 ) -> anyhow::Result<Exported> {
-    let quantised = deploy::quantise_network(trained, bits)?;
+    let mut quantised = deploy::quantise_network(trained, bits)?;
     let draft = quantised.model(&trained.config, images, Measured::default())?;
     let file = ModelFile::open(&draft)?;
 
@@ -105,7 +126,7 @@ pub fn export(
     let chosen = fixed.classes();
     let (float_correct, fixed_correct) =
         (model::correct(images.labels(), &float.chosen), model::correct(images.labels(), &chosen));
-    let layers = layers(&quantised.reports, &fixed, file.model().steps());
+    let layers = layers(&quantised.reports, &fixed);
     let silent = layers.iter().position(|layer| layer.silent == layer.neurons);
     if let Some(index) = silent {
         ensure!(
@@ -114,6 +135,8 @@ pub fn export(
              the same with --allow-silent"
         );
     }
+    let early_exit = decision.map(|decision| fit(trained, &file, decision)).transpose()?;
+    quantised.margin = early_exit.map(|fitted| Score::from_num(fitted.margin));
     let samples = images.len();
     let measured = Measured {
         float_correct: float_correct as u32,
@@ -128,9 +151,19 @@ pub fn export(
         float_accuracy: float_correct as f64 / samples as f64,
         fixed_accuracy: fixed_correct as f64 / samples as f64,
         samples,
+        early_exit,
         layers,
         file: out,
     })
+}
+
+/// Fits the margin of early decisions to the run's validation samples.
+fn fit(trained: &Trained, file: &ModelFile<'_>, decision: Decision<'_>) -> anyhow::Result<EarlyExit> {
+    let (_, validation) = train::split(&trained.config, decision.data);
+    let bar = progress::bar("early exit", validation.len(), "samples");
+    let fitted = early_exit::fit(file, &decision.data.train, &validation, decision.points, || bar.inc(1));
+    bar.finish_and_clear();
+    fitted
 }
 
 /// The float network on all of `images`.
@@ -143,8 +176,8 @@ pub fn float(trained: &Trained, images: &data::Samples) -> anyhow::Result<Evalua
     Ok(evaluation)
 }
 
-fn layers(reports: &[LayerReport], fixed: &Simulation, steps: u16) -> Vec<ExportedLayer> {
-    let measured = fixed.silent().into_iter().zip(fixed.activity(steps)).zip(&fixed.neuron_spikes);
+fn layers(reports: &[LayerReport], fixed: &Simulation) -> Vec<ExportedLayer> {
+    let measured = fixed.silent().into_iter().zip(fixed.activity()).zip(&fixed.neuron_spikes);
     let layer =
         |(report, ((silent, activity), neurons)): (&LayerReport, ((usize, f64), &Vec<u64>))| ExportedLayer {
             neurons: neurons.len(),
@@ -159,6 +192,27 @@ fn layers(reports: &[LayerReport], fixed: &Simulation, steps: u16) -> Vec<Export
 }
 
 fn print(exported: &Exported) {
+    if let Some(early) = &exported.early_exit {
+        println!(
+            "{}",
+            show::list([
+                ("early exit", format!("when the best score leads by {:.2}", early.margin)),
+                (
+                    "mean timesteps",
+                    format!("{:.1}, of {} validation samples", early.mean_steps, early.samples)
+                ),
+                (
+                    "their accuracy",
+                    format!(
+                        "{} early, {} at the end; at most {:.3} points are lost, with 99 % confidence",
+                        show::percent(early.accuracy),
+                        show::percent(early.accuracy_at_the_end),
+                        early.loss_bound
+                    ),
+                ),
+            ])
+        );
+    }
     let accuracy = |share| format!("{} of {} test samples", show::percent(share), exported.samples);
     println!(
         "{}",

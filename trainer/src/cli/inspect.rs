@@ -28,6 +28,8 @@ pub struct Inspection {
     /// Timesteps in which the input is shown, between blank ones.
     steps: u16,
     blank_after: u16,
+    /// Lead of the best score at which the model decides early, if it does.
+    margin: Option<f64>,
     encoder: String,
     /// Boards make the spikes themselves when they are sent pixels.
     encoder_on_boards: bool,
@@ -219,6 +221,7 @@ pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection
         blank_before: outline.blank_before,
         steps: outline.steps,
         blank_after: outline.blank_after,
+        margin: file.model().margin().map(|margin| margin.to_num()),
         encoder_on_boards: outline.encoder.is_on_boards(),
         encoder: match outline.encoder {
             EncoderHeader::Rate { gain, seed } => {
@@ -261,6 +264,12 @@ fn print(inspection: &Inspection) {
                     (0, 0) => inspection.steps.to_string(),
                     (before, after) => format!("{before} blank, {}, {after} blank", inspection.steps),
                 },
+            ),
+            (
+                "early exit",
+                inspection
+                    .margin
+                    .map_or("no".to_owned(), |margin| format!("when the best score leads by {margin:.2}")),
             ),
             ("classes", inspection.classes.to_string()),
             (

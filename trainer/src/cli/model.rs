@@ -3,6 +3,7 @@
 use super::folder::DataFolder;
 pub use crate::checkpoint::write_atomically;
 use crate::data::{Dataset, DatasetName, Samples};
+use crate::simulate::Stop;
 use anyhow::{Context, anyhow, bail};
 use spikelet_export::{AlignedBytes, EncoderHeader, ModelFile};
 use std::path::Path;
@@ -46,6 +47,27 @@ impl ImagesArgs {
             })?,
         };
         self.folder.load(name)
+    }
+}
+
+/// Whether a model may decide early.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum EarlyExit {
+    /// If it has a margin for that.
+    #[default]
+    On,
+    /// At the end of a sequence only.
+    Off,
+}
+
+impl EarlyExit {
+    /// When a sample's timesteps end.
+    pub const fn stop(self, file: &ModelFile<'_>) -> Stop {
+        if matches!(self, Self::On) && file.model().margin().is_some() {
+            Stop::WhenDecided
+        } else {
+            Stop::AtTheEnd
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::device::{
     self, Board, Costs, DeviceInference, Firmware, FirmwareOptions, InputKind, Qemu, measure, run_samples,
 };
 use crate::progress;
-use crate::simulate::simulate;
+use crate::simulate::{Stop, simulate, simulate_until};
 use anyhow::{Context, ensure};
 use serde::Serialize;
 use spikelet_export::ModelFile;
@@ -29,6 +29,9 @@ pub struct RunArgs {
     /// What to send: spikes encoded on the host, or pixels to be encoded on the board (rate and latency code only).
     #[arg(long, value_enum, default_value_t = InputKind::Spikes)]
     input: InputKind,
+    /// Let a sample's timesteps end as soon as the network has decided, if its model says when.
+    #[arg(long, value_enum, default_value_t, value_name = "WHETHER")]
+    early_exit: model::EarlyExit,
     #[command(flatten)]
     images: model::ImagesArgs,
 }
@@ -46,6 +49,10 @@ pub struct BoardRun {
     pub device_accuracy: f64,
     /// Share that the host's simulation classified correctly.
     pub host_accuracy: f64,
+    /// The same without an early decision, if the model makes one.
+    pub host_accuracy_at_the_end: Option<f64>,
+    /// Mean timesteps of a sample.
+    pub mean_steps: f64,
     /// Samples of which class, scores and spike counts are equal in every bit.
     pub equal: usize,
     /// Mean instructions of the network per timestep.
@@ -75,7 +82,8 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
         "boards have no encoder for this model's input, so there are no pixels to send: leave out --input pixels"
     );
     let firmware = build(args.board, &args.model)?;
-    let run = run_on_board(args.board, &firmware, &file, data.name, &images, args.input)?;
+    let stop = args.early_exit.stop(&file);
+    let run = run_on_board(args.board, &firmware, &file, data.name, &images, args.input, stop)?;
     show::show(json, &run, print)?;
     ensure_equal(&run)
 }
@@ -105,6 +113,7 @@ pub fn run_on_board(
     dataset: DatasetName,
     images: &Samples,
     input: InputKind,
+    stop: Stop,
 ) -> anyhow::Result<BoardRun> {
     let (mut qemu, mut client) = Qemu::start(board, &firmware.elf)?;
     let hello = client.hello().context("the board does not greet back")?;
@@ -113,7 +122,7 @@ pub fn run_on_board(
     let bar = progress::bar(&board.to_string(), images.len(), "samples");
     let start = Instant::now();
     let (mut shown, mut right) = (0, 0);
-    let device = run_samples(&mut client, file, images, input, |result| {
+    let device = run_samples(&mut client, file, images, input, stop, |result| {
         right += usize::from(u16::from(images.labels()[shown]) == result.inference.class);
         shown += 1;
         bar.set_message(format!("accuracy {:.1} %", 100.0 * right as f64 / shown as f64));
@@ -124,7 +133,7 @@ pub fn run_on_board(
     let costs = measure(&mut client, board, file, MEASURED_SPIKES)?;
     client.shutdown()?;
     ensure!(qemu.wait()?.success(), "the board ended with a failing status: {}", qemu.words());
-    Ok(compare(board, file, dataset, images, input, &device, firmware, costs, seconds))
+    Ok(compare(board, file, dataset, images, input, stop, &device, firmware, costs, seconds))
 }
 
 #[allow(clippy::too_many_arguments, reason = "each is one of the result's sources, and this is called once")]
@@ -134,18 +143,19 @@ fn compare(
     dataset: DatasetName,
     images: &Samples,
     input: InputKind,
+    stop: Stop,
     device: &[DeviceInference],
     firmware: &Firmware,
     costs: Costs,
     seconds: f64,
 ) -> BoardRun {
-    let host = simulate(file, images, || {});
+    let host = simulate_until(file, images, stop, || {});
     let equal = device.iter().zip(&host.inferences).filter(|(device, host)| device.inference == **host);
     let share = |right: usize| right as f64 / images.len() as f64;
     let classes: Vec<u8> = device.iter().map(|result| result.inference.class as u8).collect();
     let per_step = |ticks: fn(&DeviceInference) -> u32| {
         let ticks: f64 = device.iter().map(|result| f64::from(ticks(result))).sum();
-        let steps: f64 = device.iter().map(|result| f64::from(result.steps)).sum();
+        let steps: f64 = device.iter().map(|result| f64::from(result.inference.steps)).sum();
         ticks / board.ticks_per_instruction() / steps
     };
     let weights: u64 =
@@ -158,6 +168,11 @@ fn compare(
         samples: images.len(),
         device_accuracy: share(model::correct(images.labels(), &classes)),
         host_accuracy: share(model::correct(images.labels(), &host.classes())),
+        host_accuracy_at_the_end: (stop == Stop::WhenDecided).then(|| {
+            let whole = simulate(file, images, || {});
+            share(model::correct(images.labels(), &whole.classes()))
+        }),
+        mean_steps: host.mean_steps(),
         equal: equal.count(),
         instructions_per_step: per_step(|result| result.ticks),
         encoding_per_step: (input == InputKind::Pixels).then(|| per_step(|result| result.ticks_encoding)),
@@ -179,13 +194,19 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
         (format!("accuracy on {}", run.board), show::percent(run.device_accuracy)),
         (
             "equal to the host in every bit".to_owned(),
-            format!("{} of {} samples (class, scores, spike counts)", run.equal, run.samples),
+            format!("{} of {} samples (class, timesteps, scores, spike counts)", run.equal, run.samples),
         ),
         (
             "instructions per timestep".to_owned(),
             format!("{} (not cycles)", show::grouped(run.instructions_per_step.round() as u64)),
         ),
     ];
+    if let Some(accuracy) = run.host_accuracy_at_the_end {
+        rows.push((
+            "deciding early".to_owned(),
+            format!("{:.1} timesteps in the mean; at their end {}", run.mean_steps, show::percent(accuracy)),
+        ));
+    }
     if let Some(encoding) = run.encoding_per_step {
         rows.push(("… and for encoding the pixels".to_owned(), show::grouped(encoding.round() as u64)));
     }

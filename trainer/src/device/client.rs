@@ -1,5 +1,6 @@
 //! The host's end of the link.
 
+use crate::simulate::Stop;
 use spikelet_export::link::{
     self, FrameError, Hello, Inferred, LinkError, Measured, MemoryUse, Receiver, Reply, ReplyBody, Request,
     RequestBody,
@@ -80,35 +81,43 @@ impl<S: Read + Write> Client<S> {
         Ok(hello)
     }
 
-    /// Classifies an image, encoded on the board.
+    /// Classifies an image, encoded on the board, until `stop`.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn infer_pixels(&mut self, stream: u64, pixels: &[u8]) -> Result<Inferred, ClientError> {
-        match self.ask(RequestBody::InferPixels { stream, pixels })? {
+    pub fn infer_pixels(&mut self, stream: u64, pixels: &[u8], stop: Stop) -> Result<Inferred, ClientError> {
+        match self.ask(RequestBody::InferPixels { stream, early: stop == Stop::WhenDecided, pixels })? {
             ReplyBody::Inferred(inferred) => Ok(inferred),
             _ => Err(ClientError::Unexpected),
         }
     }
 
-    /// Runs a train of spikes through the network: the spiking inputs of each timestep, ascending.
+    /// Runs a train of spikes through the network, until `stop`: the spiking inputs of each timestep, ascending. Of what is left
+    /// when the network has decided, no more is sent.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn infer_spikes<'t>(
         &mut self,
         train: impl IntoIterator<Item = &'t [u16]>,
+        stop: Stop,
     ) -> Result<Inferred, ClientError> {
-        self.done(RequestBody::Begin)?;
+        self.done(RequestBody::Begin { early: stop == Stop::WhenDecided })?;
         let mut packed = heapless::Vec::<u8, 1000>::new();
+        let mut decided = false;
         for spiking in train {
             if link::pack_step(spiking, &mut packed).is_err() {
-                self.done(RequestBody::Steps { spikes: &packed })?;
+                decided = self.done(RequestBody::Steps { spikes: &packed })?;
+                if decided {
+                    break;
+                }
                 packed.clear();
                 link::pack_step(spiking, &mut packed).map_err(|_| ClientError::TooManySpikes)?;
             }
         }
-        self.done(RequestBody::Steps { spikes: &packed })?;
+        if !decided {
+            self.done(RequestBody::Steps { spikes: &packed })?;
+        }
         match self.ask(RequestBody::Finish)? {
             ReplyBody::Inferred(inferred) => Ok(inferred),
             _ => Err(ClientError::Unexpected),
@@ -142,12 +151,13 @@ impl<S: Read + Write> Client<S> {
     /// # Errors
     /// [`ClientError`].
     pub fn shutdown(&mut self) -> Result<(), ClientError> {
-        self.done(RequestBody::Shutdown)
+        self.done(RequestBody::Shutdown).map(drop)
     }
 
-    fn done(&mut self, body: RequestBody<'_>) -> Result<(), ClientError> {
+    /// Has a request carried out, and says whether the network has decided.
+    fn done(&mut self, body: RequestBody<'_>) -> Result<bool, ClientError> {
         match self.ask(body)? {
-            ReplyBody::Done { .. } => Ok(()),
+            ReplyBody::Done { decided, .. } => Ok(decided),
             _ => Err(ClientError::Unexpected),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{Board, Client, ClientError};
 use crate::data::Samples;
-use crate::simulate::Inference;
+use crate::simulate::{Inference, Stop};
 use crate::spike_train::{Encoding, Show};
 use serde::Serialize;
 use spikelet_export::ModelFile;
@@ -24,15 +24,14 @@ pub enum InputKind {
 pub struct DeviceInference {
     /// Comparable with the host's in every bit.
     pub inference: Inference,
-    /// Timesteps made.
-    pub steps: u16,
     /// Ticks in the network.
     pub ticks: u32,
     /// Ticks in the encoder.
     pub ticks_encoding: u32,
 }
 
-/// Shows samples to a board one after the other, each in its evaluation stream; calls `done` after each.
+/// Shows samples to a board one after the other, each in its evaluation stream and until `stop`; calls `done` after
+/// each.
 ///
 /// Spikes are sent for the whole sequence, blank timesteps included; a board that is sent pixels adds those itself.
 ///
@@ -43,6 +42,7 @@ pub fn run_samples<S: Read + Write>(
     file: &ModelFile<'_>,
     samples: &Samples,
     input: InputKind,
+    stop: Stop,
     mut done: impl FnMut(&DeviceInference),
 ) -> Result<Vec<DeviceInference>, ClientError> {
     let encoding = Encoding::of_model(file);
@@ -50,12 +50,12 @@ pub fn run_samples<S: Read + Write>(
     for index in 0..samples.len() {
         let inferred = match (input, samples) {
             (InputKind::Pixels, Samples::Images(images)) => {
-                client.infer_pixels(Show::Evaluation.stream(index), images.image(index))?
+                client.infer_pixels(Show::Evaluation.stream(index), images.image(index), stop)?
             }
             // Recordings have no pixels: their events are spikes already, and are sent as such.
             _ => {
                 let train = encoding.train(samples, index, Show::Evaluation);
-                client.infer_spikes((0..train.steps()).map(|t| train.at(t)))?
+                client.infer_spikes((0..train.steps()).map(|t| train.at(t)), stop)?
             }
         };
         let result = DeviceInference::from(inferred);
@@ -68,8 +68,8 @@ pub fn run_samples<S: Read + Write>(
 impl From<Inferred> for DeviceInference {
     fn from(inferred: Inferred) -> Self {
         let Inferred { class, steps, scores, spike_counts, ticks, ticks_encoding } = inferred;
-        let inference = Inference { class, scores: scores.to_vec(), spike_counts: spike_counts.to_vec() };
-        Self { inference, steps, ticks, ticks_encoding }
+        let (scores, spike_counts) = (scores.to_vec(), spike_counts.to_vec());
+        Self { inference: Inference { class, steps, scores, spike_counts }, ticks, ticks_encoding }
     }
 }
 
