@@ -124,9 +124,9 @@ impl<'m, 'a, B: Board> Application<'m, 'a, B> {
         let answerer = &mut self.answerer;
         let answer = match body {
             RequestBody::Hello { .. } => Ok(ReplyBody::Hello(self.hello())),
-            RequestBody::InferPixels { stream, early, pixels } => {
-                answerer.infer(self.file, stream, early, pixels, spiking, &self.board).map(ReplyBody::Inferred)
-            }
+            RequestBody::InferPixels { stream, early, pixels } => answerer
+                .infer(self.file, stream, early, pixels, spiking, &self.board)
+                .map(ReplyBody::Inferred),
             RequestBody::Begin { early } => Ok(answerer.begin(early)),
             RequestBody::Steps { spikes } => answerer.advance(spikes, spiking, &self.board),
             RequestBody::Finish => answerer.finish().map(ReplyBody::Inferred),
