@@ -127,8 +127,7 @@ pub fn random_model_in(
         };
         // A layer's width is that of its turn.
         let width = bits[layers.len() % bits.len()];
-        let layer =
-            quantise(&FloatLayer { weight: &weight, neurons, width, steps: None, input, cell }).unwrap();
+        let layer = quantise(&FloatLayer { weight: &weight, neurons, width, input, cell }).unwrap();
         layers.push(layer.header);
         blocks.push(layer.blocks);
     }
@@ -214,10 +213,7 @@ pub fn trained_model_of(data: &Dataset, config: &Config) -> AlignedBytes {
     let out = folder.path().join("run");
     train::train(&config, data, &out, false).unwrap();
     let trained = deploy::open_run(&out).unwrap();
-    deploy::quantise_network(&trained, &[Width::Eight])
-        .unwrap()
-        .model(&config, &data.test, Measured::default())
-        .unwrap()
+    deploy::quantise_network(&trained, None).unwrap().model(&config, &data.test, Measured::default()).unwrap()
 }
 
 /// The board that QEMU tests run on.

@@ -105,8 +105,13 @@ fn case<R: Real>() -> Case<R> {
     });
     let layers = layers.collect();
     let readout = ReadoutConfig::default();
-    let architecture =
-        Architecture { widths, classes: golden["logits"].dims2().unwrap().1, cell: Cell::default(), readout };
+    let architecture = Architecture {
+        widths,
+        classes: golden["logits"].dims2().unwrap().1,
+        cell: Cell::default(),
+        readout,
+        bits: vec![],
+    };
     Case {
         network: Network::from_parameters(architecture, layers),
         events: (0..batch).map(|b| Events::graded(&to::<R>(&sample(&golden["s_in"], b)), inputs)).collect(),
@@ -255,7 +260,8 @@ fn check_lif_network() {
     });
     let layers = layers.collect();
     let classes = golden["logits"].dims2().unwrap().1;
-    let architecture = Architecture { widths, classes, cell, readout: ReadoutConfig::default() };
+    let architecture =
+        Architecture { widths, classes, cell, readout: ReadoutConfig::default(), bits: vec![] };
     let network = Network::<f64>::from_parameters(architecture, layers);
     let events: Vec<_> = (0..batch).map(|b| Events::graded(&sample(&golden["s_in"], b), inputs)).collect();
     let output = network.forward_events(events.clone(), inputs, training(true, true)).unwrap();
@@ -330,6 +336,7 @@ fn gradients_of_learnt_constants() {
             classes: 5,
             cell: Cell::Src(cell),
             readout: ReadoutConfig::default(),
+            bits: vec![],
         };
         let network = Network::<f64>::new(architecture, 3).unwrap();
         // Strong weights, so that both layers spike.

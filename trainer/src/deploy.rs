@@ -7,7 +7,8 @@ use crate::data::Samples;
 use crate::kernel::SpikingLayer;
 use crate::kernel::src_layer::Constants;
 use crate::network::Network;
-use anyhow::{Context, Result, bail, ensure};
+use crate::widths::Widths;
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 use spikelet_export::quantise::{
     FloatCell, FloatLayer, FloatLif, FloatSrc, LayerInput, LayerReport, quantise,
@@ -68,26 +69,12 @@ pub struct Quantised {
     pub reports: Vec<LayerReport>,
 }
 
-/// The width of each layer's weights, from one for all or one for each.
-///
-/// # Errors
-/// One sentence if there is neither one nor one for each layer.
-pub fn widths(widths: &[Width], layers: usize) -> Result<Vec<Width>> {
-    match widths {
-        [width] => Ok(vec![*width; layers]),
-        widths if widths.len() == layers => Ok(widths.to_vec()),
-        widths => bail!(
-            "--bits names {} widths for {layers} layers: name one for all or one for each",
-            widths.len()
-        ),
-    }
-}
-
-/// Quantises every layer to weights of its width, one width for all layers or one for each, with a scale per neuron.
+/// Quantises every layer to weights of its width, with a scale per neuron. Without `bits` the widths are those that the run
+/// was trained with, or else 8.
 ///
 /// # Errors
 /// One sentence about the layer that does not fit the device's formats, or cells that the device does not run.
-pub fn quantise_network(trained: &Trained, bits: &[Width]) -> Result<Quantised> {
+pub fn quantise_network(trained: &Trained, bits: Option<&Widths>) -> Result<Quantised> {
     let Trained { config, network } = trained;
     let classes = network.architecture().classes as u16;
     let cells = config.cell.name();
@@ -97,15 +84,17 @@ pub fn quantise_network(trained: &Trained, bits: &[Width]) -> Result<Quantised> 
          --cell src or lif",
         cells.to_string().to_uppercase()
     );
-    let widths = widths(bits, config.layers.len() - 1)?;
+    let eight = Widths::all(Width::Eight);
+    let bits = bits.or(config.bits.as_ref()).unwrap_or(&eight);
+    let widths = bits.of_layers(config.layers.len() - 1)?;
     let mut quantised =
         Quantised { classes, margin: None, layers: Vec::new(), blocks: Vec::new(), reports: Vec::new() };
     let mut input = LayerInput::First;
     for (index, &neurons) in config.layers.iter().skip(1).enumerate() {
         let (weight, layer) = (network.weight(index)?, network.kernel(index)?);
         let cell = float_cell(&layer);
-        let (width, steps) = (widths[index], None);
-        let layer = quantise(&FloatLayer { weight: &weight, neurons, width, steps, input, cell })
+        let width = widths[index];
+        let layer = quantise(&FloatLayer { weight: &weight, neurons, width, input, cell })
             .with_context(|| format!("layer {index} cannot be quantised"))?;
         input = match cell {
             FloatCell::Src { constants: FloatSrc { spikes: runtime::SpikeKind::Graded, .. }, .. } => {

@@ -5,11 +5,13 @@ use crate::kernel::{Events, Pool, Real, SpikingLayer};
 use crate::layer::{Slot, Spikes, Training, spiking_layer};
 use crate::readout::{ReadoutConfig, readout};
 use crate::recurrent;
+use crate::rounding::rounded;
 use crate::spike_train::SpikeBatch;
 use candle_core::backprop::GradStore;
 use candle_core::{Device, Result, Tensor, Var, bail};
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use spikelet_runtime::Width;
 use std::sync::Arc;
 
 /// The shape and the constants of a network.
@@ -23,6 +25,8 @@ pub struct Architecture {
     pub cell: Cell,
     /// Constants of the readout.
     pub readout: ReadoutConfig,
+    /// Width that each layer's weights are rounded to; those of layers behind the list's end are not.
+    pub bits: Vec<Width>,
 }
 
 /// Learnt parameters of a layer.
@@ -232,18 +236,22 @@ impl<R: Real> Network<R> {
         let mut spikes = Spikes { events: Arc::new(events), width: inputs, edge: None };
         let (mut all, mut spiking, mut slots) = (Vec::new(), Vec::new(), Vec::new());
         let mut weights = Vec::new();
-        for layer in layers {
-            let (weight, cell) = (layer.weight.as_tensor(), layer.flat()?);
+        for (index, layer) in layers.iter().enumerate() {
+            let (learnt, cell) = (layer.weight.as_tensor(), layer.flat()?);
+            let weight = match self.architecture.bits.get(index) {
+                Some(&width) => rounded::<R>(learnt, width)?,
+                None => learnt.clone(),
+            };
             let kind = &self.architecture.cell;
             spikes = match training {
-                Some(_) => spiking_layer(&spikes, weight, &cell, kind, training, &self.pool)?,
+                Some(_) => spiking_layer(&spikes, &weight, &cell, kind, training, &self.pool)?,
                 None => spiking_layer(&spikes, &weight.detach(), &cell.detach(), kind, None, &self.pool)?,
             };
             let batch = &spikes.events;
             spiking.push(batch.iter().map(|events| events.count() as f64).sum());
             slots.push(batch.iter().map(|events| (events.steps() * spikes.width) as f64).sum());
             all.push(batch.clone());
-            weights.extend(spikes.edge.iter().map(|edge| (weight.clone(), edge.weight.clone())));
+            weights.extend(spikes.edge.iter().map(|edge| (learnt.clone(), edge.weight.clone())));
         }
         let scores = readout(&spikes, self.architecture.classes, &self.architecture.readout)?;
         Ok(Output { scores, spikes: all, spiking, slots, weights })
@@ -338,10 +346,11 @@ impl Parameters {
         Ok(Self { weight: Var::from_vec(weight, (inputs, neurons), &Device::Cpu)?, cell })
     }
 
-    /// The cells' parameters in one row, or a single 0 where there are none.
+    /// The cells' parameters in one row, or a single 0 where there are none: a variable, by which candle's backward pass finds the
+    /// layer even if only weights are learnt, and those rounded.
     fn flat(&self) -> Result<Tensor> {
         match &*self.cell {
-            [] => Tensor::zeros(1, self.weight.dtype(), &Device::Cpu),
+            [] => Ok(Var::zeros(1, self.weight.dtype(), &Device::Cpu)?.into_inner()),
             [(_, only)] => Ok(only.as_tensor().clone()),
             all => Tensor::cat(&all.iter().map(|(_, value)| value.as_tensor()).collect::<Vec<_>>(), 0),
         }

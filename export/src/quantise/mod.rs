@@ -6,7 +6,7 @@
 mod lif;
 mod pack;
 mod src;
-mod step;
+pub mod step;
 
 pub use lif::FloatLif;
 pub use src::FloatSrc;
@@ -26,8 +26,6 @@ pub struct FloatLayer<'a> {
     pub neurons: usize,
     /// Width that its weights get.
     pub width: Width,
-    /// The weight step of each neuron, if training has chosen them; else those with the least squared error are taken.
-    pub steps: Option<&'a [f32]>,
     /// What it receives.
     pub input: LayerInput,
     /// Its cells.
@@ -147,12 +145,11 @@ impl std::error::Error for QuantiseError {}
 /// use spikelet_runtime::{Width, lif_levels};
 ///
 /// // One neuron with two inputs.
-/// let weight = &[0.5, -0.25];
+/// let weight = &[0.5, -0.5];
 /// let cell = FloatCell::Src { constants: FloatSrc::PAPER, bias: &[-6.0], initial: None };
-/// let layer =
-///     FloatLayer { weight, neurons: 1, width: Width::Eight, steps: None, input: LayerInput::First, cell };
+/// let layer = FloatLayer { weight, neurons: 1, width: Width::Eight, input: LayerInput::First, cell };
 /// let src = quantise(&layer).unwrap();
-/// // Its largest weight is 127 steps; in 2^-25 ρ a step is 2^25 / 127 × 0.5 / 3.
+/// // Its weights are 127 steps; in 2^-25 ρ a step is 2^25 / 127 × 0.5 / 3.
 /// assert_eq!(src.blocks.neurons[0][0], 44_035);
 /// assert_eq!(src.report.zeroed, 0);
 ///
@@ -162,7 +159,7 @@ impl std::error::Error for QuantiseError {}
 /// assert_eq!(lif_levels(lif.blocks.neurons[0]), (Current::ONE, Current::ZERO));
 /// ```
 pub fn quantise(layer: &FloatLayer<'_>) -> Result<QuantisedLayer, QuantiseError> {
-    let &FloatLayer { weight, neurons, width, steps, input, cell } = layer;
+    let &FloatLayer { weight, neurons, width, input, cell } = layer;
     let inputs = weight.len().checked_div(neurons).unwrap_or(0);
     let possible = 1..=MAX_WIDTH;
     if !possible.contains(&neurons) || !possible.contains(&inputs) || weight.len() != neurons * inputs {
@@ -172,12 +169,10 @@ pub fn quantise(layer: &FloatLayer<'_>) -> Result<QuantisedLayer, QuantiseError>
     if let Some(neuron) = rows().position(|row| !row.iter().all(|weight| weight.is_finite())) {
         return Err(QuantiseError::NotFinite { neuron });
     }
-    let steps: Vec<f64> = match steps {
-        Some(steps) if steps.len() != neurons => return Err(QuantiseError::Shape),
-        Some(steps) => steps.iter().map(|&step| f64::from(step)).collect(),
-        None => rows().map(|row| step::step(row, width.most())).collect(),
-    };
-    if let Some(neuron) = steps.iter().position(|step| !(step.is_finite() && *step >= 0.0)) {
+    let by_input: Vec<f32> =
+        (0..inputs).flat_map(|input| weight.iter().skip(input).step_by(inputs).copied()).collect();
+    let steps = step::steps(&by_input, neurons, width.most());
+    if let Some(neuron) = steps.iter().position(|step| !step.is_finite()) {
         return Err(QuantiseError::NotFinite { neuron });
     }
     let units = match cell {
@@ -227,14 +222,14 @@ const MOST_SHIFT: u8 = 4;
 /// The shift of a layer's sums and each neuron's gain: the size of what its sums are counted in, in units of 2^-25 of the unit
 /// of its current.
 fn gains(
-    steps: &[f64],
+    steps: &[f32],
     units: &[f64],
     width: Width,
     input: LayerInput,
 ) -> Result<(u8, Vec<i32>), QuantiseError> {
     let gain = |shift: u8| {
         let fraction = if input == LayerInput::First { 0 } else { 8 - i32::from(shift) };
-        move |(&step, &unit): (&f64, &f64)| (step / unit * 2f64.powi(25 - fraction)).round()
+        move |(&step, &unit): (&f32, &f64)| (f64::from(step) / unit * 2f64.powi(25 - fraction)).round()
     };
     let fine = |&shift: &u8| {
         let least = f64::from(1 << GAIN_BITS);
@@ -251,7 +246,8 @@ fn gains(
             return Ok(gain as i32);
         }
         let most = f64::from(width.most());
-        let (weight, most) = (pair.0 * most, f64::from(i32::MAX) / gain * pair.0 * most);
+        let weight = f64::from(*pair.0) * most;
+        let most = f64::from(i32::MAX) / gain * weight;
         Err(QuantiseError::Large { neuron, weight, most })
     });
     Ok((shift, gains.collect::<Result<_, _>>()?))
@@ -270,21 +266,20 @@ fn most_input(counts: &[i8], inputs: usize, gains: &[i32], input: LayerInput, sh
 }
 
 /// The weights, `[neurons][inputs]`, in the given step of each neuron.
-fn whole_steps(weight: &[f32], inputs: usize, steps: &[f64], width: Width) -> (Vec<i8>, LayerReport) {
-    let most = f64::from(width.most());
+fn whole_steps(weight: &[f32], inputs: usize, steps: &[f32], width: Width) -> (Vec<i8>, LayerReport) {
+    let most = f32::from(width.most());
     let mut counts = Vec::with_capacity(weight.len());
     let mut report = LayerReport { weights: weight.len(), ..Default::default() };
     let (mut squared_error, mut square) = (0.0, 0.0);
     for (row, &step) in weight.chunks_exact(inputs).zip(steps) {
         report.unconnected += usize::from(row.iter().all(|&weight| weight == 0.0));
+        let inverse = step::inverse(step);
         for &weight in row {
-            let weight = f64::from(weight);
-            let steps = if step > 0.0 { (weight / step).round() } else { 0.0 };
-            let kept = steps.clamp(-most, most);
-            report.saturated += usize::from(kept != steps);
+            let kept = step::clipped(weight * inverse, width.most());
+            report.saturated += usize::from(weight.abs() * inverse > most + 0.5);
             report.zeroed += usize::from(kept == 0.0 && weight != 0.0);
-            squared_error += (kept * step - weight).powi(2);
-            square += weight.powi(2);
+            squared_error += f64::from(kept * step - weight).powi(2);
+            square += f64::from(weight).powi(2);
             counts.push(kept as i8);
         }
     }
@@ -305,7 +300,7 @@ mod tests {
 
     /// A first layer of 8 bits.
     pub(super) fn layer<'a>(weight: &'a [f32], neurons: usize, cell: FloatCell<'a>) -> FloatLayer<'a> {
-        FloatLayer { weight, neurons, width: Width::Eight, steps: None, input: LayerInput::First, cell }
+        FloatLayer { weight, neurons, width: Width::Eight, input: LayerInput::First, cell }
     }
 
     #[test]
@@ -323,20 +318,18 @@ mod tests {
     }
 
     #[test]
-    fn steps_of_training_are_kept() {
-        let weight = &[0.7, -0.2, 0.04, /* neuron 1 */ 3.0, -1.0, 0.4];
-        let of = FloatLayer { width: Width::Four, steps: Some(&[0.1, 0.5]), ..layer(weight, 2, LIF) };
-        let q = quantise(&of).unwrap();
-        let (counts, report) = whole_steps(weight, 3, &[f64::from(0.1f32), 0.5], Width::Four);
-        assert_eq!(counts, [7, -2, 0, 6, -2, 1]);
-        assert_eq!((q.report.saturated, q.report.zeroed), (report.saturated, report.zeroed));
-        assert_eq!(q.report.zeroed, 1);
-        let [first, second] = [q.blocks.neurons[0][0], q.blocks.neurons[1][0]].map(f64::from);
-        assert!((first - 0.1 * 2f64.powi(25)).abs() < 1.0 && (second - 0.5 * 2f64.powi(25)).abs() < 1.0);
-        let error = quantise(&FloatLayer { steps: Some(&[0.1]), ..of }).unwrap_err();
-        assert_eq!(error, QuantiseError::Shape);
-        let error = quantise(&FloatLayer { steps: Some(&[0.1, -1.0]), ..of }).unwrap_err();
-        assert_eq!(error, QuantiseError::NotFinite { neuron: 1 });
+    fn weights_are_cut_off_where_many_gain_by_it() {
+        let mut weight = [0.03f32; 60].map(|w| w);
+        for (k, w) in weight.iter_mut().enumerate() {
+            *w *= (k as f32 * 0.618).fract() * 2.0 - 1.0;
+        }
+        weight[7] = 1.0;
+        let q = quantise(&FloatLayer { width: Width::Three, ..layer(&weight, 1, LIF) }).unwrap();
+        assert_eq!(q.report.saturated, 0, "one so large is all that counts");
+        weight[7] = 0.06;
+        let q = quantise(&FloatLayer { width: Width::Three, ..layer(&weight, 1, LIF) }).unwrap();
+        assert_eq!(q.report.saturated, 1);
+        assert!(q.report.relative_error < 0.4, "{:?}", q.report);
     }
 
     /// All that can come at once is proved to fit, or is not called proved.

@@ -11,7 +11,6 @@ use crate::stage::{Stage, Watch};
 use crate::train::Rehearsal;
 use anyhow::Result;
 use spikelet_export::{AlignedBytes, ModelFile};
-use spikelet_runtime::Width;
 use std::time::{Duration, Instant};
 
 /// Batches that a network without a model file is trained for, so that its layers spike as trained ones do.
@@ -28,7 +27,7 @@ pub fn trained_shortly(config: &Config, data: &Dataset) -> Result<AlignedBytes> 
     let mut rehearsal = Rehearsal::new(config, data)?;
     let quantised = |rehearsal: &Rehearsal<'_>| {
         let trained = Trained { config: config.clone(), network: rehearsal.network().clone() };
-        deploy::quantise_network(&trained, &[Width::Eight])
+        deploy::quantise_network(&trained, None)
     };
     // What no device runs is refused before the training.
     quantised(&rehearsal)?;

@@ -12,7 +12,6 @@ use crate::simulate::Stop;
 use crate::train::{self, RunResult};
 use anyhow::{Context, ensure};
 use serde::Serialize;
-use spikelet_runtime::Width;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Instant;
@@ -95,7 +94,7 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
     eprintln!("2/4 quantising, and measuring that on {} test images", data.test.len());
     let exported = export::export(
         &deploy::open_run(&args.out)?,
-        &[Width::Eight],
+        None,
         &data.test,
         args.out.join("model.spk"),
         false,

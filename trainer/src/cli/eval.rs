@@ -8,7 +8,6 @@ use crate::simulate::{Stop, simulate_until};
 use crate::train;
 use serde::Serialize;
 use spikelet_export::ModelFile;
-use spikelet_runtime::Width;
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
@@ -86,7 +85,7 @@ fn of_run(args: &EvalArgs) -> anyhow::Result<Measures> {
     let trained = deploy::open_run(&args.path)?;
     let data = args.images.load(&trained.config.dataset.to_string())?;
     let images = model::first(&data.test, args.samples)?;
-    let quantised = deploy::quantise_network(&trained, &[Width::Eight]);
+    let quantised = deploy::quantise_network(&trained, None);
     let (fixed, only_float) =
         match quantised.and_then(|q| q.model(&trained.config, &images, Measured::default())) {
             Ok(bytes) => (Some(fixed(&ModelFile::open(&bytes)?, &data, &images, Stop::AtTheEnd)?), None),

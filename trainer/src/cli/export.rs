@@ -10,11 +10,11 @@ use crate::evaluate::{Evaluation, evaluate};
 use crate::progress;
 use crate::simulate::{Simulation, simulate};
 use crate::train;
+use crate::widths::Widths;
 use anyhow::ensure;
 use serde::Serialize;
 use spikelet_export::ModelFile;
 use spikelet_export::quantise::LayerReport;
-use spikelet_runtime::Width;
 use spikelet_runtime::formats::Score;
 use std::path::PathBuf;
 
@@ -25,9 +25,10 @@ pub struct ExportArgs {
     /// Model file to write [default: model.spk in the run's folder].
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Width of a weight in bits, 8, 5, 4, 3 or 2: one for all layers, or one for each, separated by commas.
-    #[arg(long, default_value = "8", value_delimiter = ',', value_parser = width)]
-    bits: Vec<Width>,
+    /// Width of a weight in bits, 8, 5, 4, 3 or 2: one for all layers, or one for each, separated by commas
+    /// [default: that of training, or 8].
+    #[arg(long, value_name = "BITS")]
+    bits: Option<Widths>,
     /// Measure the accuracy on so many test images only.
     #[arg(long, value_name = "N")]
     samples: Option<usize>,
@@ -40,12 +41,6 @@ pub struct ExportArgs {
     allow_silent: bool,
     #[command(flatten)]
     folder: DataFolder,
-}
-
-/// Parses the width of a weight.
-pub fn width(text: &str) -> Result<Width, String> {
-    let bits = text.parse().ok();
-    bits.and_then(Width::from_bits).ok_or_else(|| "the width of a weight is 8, 5, 4, 3 or 2 bits".to_owned())
 }
 
 /// What export did.
@@ -93,7 +88,7 @@ pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
     let data = args.folder.load(trained.config.dataset.clone())?;
     let images = model::first(&data.test, args.samples)?;
     let decision = args.early_exit.map(|points| Decision { data: &data, points });
-    let exported = export(&trained, &args.bits, &images, out, args.allow_silent, decision)?;
+    let exported = export(&trained, args.bits.as_ref(), &images, out, args.allow_silent, decision)?;
     show::show(json, &exported, print)
 }
 
@@ -109,7 +104,7 @@ pub struct Decision<'d> {
 /// Quantises a network, measures it against its float form on `images`, and writes its model to `out`.
 pub fn export(
     trained: &Trained,
-    bits: &[Width],
+    bits: Option<&Widths>,
     images: &data::Samples,
     out: PathBuf,
     allow_silent: bool,

@@ -3,6 +3,7 @@
 use crate::cell::{Cell, CellName, Gate, Learnable, SpikeKind};
 use crate::config::{Coding, Config, Loss, parse_layers};
 use crate::data::{Dataset, DatasetName};
+use crate::widths::Widths;
 use anyhow::{Context, bail};
 use clap::{Args, FromArgMatches};
 use std::path::PathBuf;
@@ -49,6 +50,10 @@ pub struct Settings {
     /// Use only so many training samples.
     #[arg(long)]
     train_samples: Option<usize>,
+    /// Round weights to 8, 5, 4, 3 or 2 bits in each batch, as the device will have them: one width for all layers, or one for
+    /// each, separated by commas.
+    #[arg(long, value_name = "BITS")]
+    bits: Option<Widths>,
     /// What is made smallest [default: cross-entropy].
     #[arg(long)]
     loss: Option<Loss>,
@@ -200,6 +205,9 @@ impl Settings {
         set(&mut config.seed, &self.seed);
         if self.train_samples.is_some() {
             config.train_samples = self.train_samples;
+        }
+        if self.bits.is_some() {
+            config.bits = self.bits.clone();
         }
         set(&mut config.loss, &self.loss);
         set(&mut config.init_gain, &self.init_gain);

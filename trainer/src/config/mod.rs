@@ -14,6 +14,7 @@ use crate::optimiser::Settings;
 use crate::readout::ReadoutConfig;
 use crate::recurrent;
 use crate::spike_train::Encoding;
+use crate::widths::Widths;
 use anyhow::{Context, ensure};
 use serde::{Deserialize, Serialize};
 use spikelet_runtime::encode::{Encoder, Gain, LatencyCode, RateCode};
@@ -53,6 +54,8 @@ pub struct Config {
     pub learning_rate: f64,
     /// Longest gradient; longer ones are scaled down to it.
     pub clip: f64,
+    /// Widths that weights are rounded to in each batch (training with quantisation); not rounded if absent.
+    pub bits: Option<Widths>,
     /// What is made smallest.
     pub loss: Loss,
     /// Factor on the weights of Xavier's initialisation; above 1 it lets spikes reach deep layers from the first batch on.
@@ -96,6 +99,7 @@ impl Default for Config {
             batch: 64,
             learning_rate: 0.005,
             clip: 1.0,
+            bits: None,
             loss: Loss::CrossEntropy,
             init_gain: 1.0,
             label_smoothing: 0.0,
@@ -227,6 +231,13 @@ impl Config {
             self.init_gain == 1.0 || recurrent::Kind::of(&self.cell).is_none(),
             "--init-gain is for cells that spike: leave it out, or choose --cell src or lif"
         );
+        if let Some(bits) = &self.bits {
+            bits.of_layers(self.layers.len() - 1)?;
+            ensure!(
+                self.cell.spikes(),
+                "--bits is for cells that spike: leave it out, or choose --cell src or lif"
+            );
+        }
         ensure!(
             unit(self.label_smoothing) && self.label_smoothing < 1.0,
             "--label-smoothing must be at least 0 and below 1"
@@ -318,7 +329,15 @@ impl Config {
 
     /// Shape and constants of the network.
     pub fn architecture(&self, classes: usize) -> Architecture {
-        Architecture { widths: self.layers.clone(), classes, cell: self.cell.clone(), readout: self.readout }
+        // Widths that fit no layers are refused before.
+        let bits = self.bits.as_ref().and_then(|bits| bits.of_layers(self.layers.len() - 1).ok());
+        Architecture {
+            widths: self.layers.clone(),
+            classes,
+            cell: self.cell.clone(),
+            readout: self.readout,
+            bits: bits.unwrap_or_default(),
+        }
     }
 
     /// How training looks back through a layer.
@@ -364,6 +383,7 @@ mod tests {
     use super::*;
     use crate::cell::SrcCell;
     use crate::data::{self, Event, Images, Recording, Recordings, Sensor};
+    use spikelet_runtime::Width;
 
     #[test]
     fn the_rate_falls_from_the_start_to_nothing() {
@@ -383,7 +403,8 @@ mod tests {
         let good = Config::default();
         good.check(&data).unwrap();
         let cell = Cell::Src(SrcCell { alpha: 1.0, ..SrcCell::default() });
-        let bad: [(Config, &str); 13] = [
+        let bits = Some("8,4,2".parse().unwrap());
+        let bad: [(Config, &str); 15] = [
             (Config { layers: vec![100, 10], ..good.clone() }, "must begin with 784"),
             (Config { layers: vec![784], ..good.clone() }, "1 to 16 layers"),
             (Config { layers: vec![784, 0, 10], ..good.clone() }, "between 1 and 16384 wide"),
@@ -393,6 +414,11 @@ mod tests {
             (Config { batch: 0, ..good.clone() }, "--batch"),
             (Config { learning_rate: -1.0, ..good.clone() }, "--lr"),
             (Config { gain: 1.5, ..good.clone() }, "gain"),
+            (Config { bits, ..good.clone() }, "3 widths for 2 layers"),
+            (
+                Config { bits: Some(Widths::all(Width::Four)), cell: Cell::Gru, ..good.clone() },
+                "cells that spike",
+            ),
             (Config { train_samples: Some(21), ..good.clone() }, "at most 20"),
             (Config { train_samples: Some(3), ..good.clone() }, "too few"),
             (Config { cell, ..good.clone() }, "alpha"),
