@@ -25,8 +25,9 @@ fn a_fitted_model_decides_early_and_alike_on_host_and_board() {
     let early = &exported["early_exit"];
     let number = |key: &str| early[key].as_f64().unwrap();
     assert!(number("margin") > 0.0 && number("mean_steps") < 55.0, "{early}");
-    assert!(number("accuracy") > number("accuracy_at_the_end") - 0.03, "{early}");
-    assert_eq!((early["samples"].as_u64(), number("loss_bound") <= 3.0), (Some(1000), true));
+    let lost = 100.0 * (number("accuracy_at_the_end") - number("accuracy"));
+    assert!(lost <= 3.0 && number("loss_bound") > lost, "{early}");
+    assert_eq!(early["samples"].as_u64(), Some(1000));
     // A stricter wish takes longer.
     let stricter = json(&["export", &run, "--early-exit", "1.5", "--samples", "500", "--out", &model]);
     assert!(stricter["early_exit"]["mean_steps"].as_f64().unwrap() > number("mean_steps"));

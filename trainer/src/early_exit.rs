@@ -31,7 +31,7 @@ pub struct EarlyExit {
     pub accuracy: f64,
     /// Mean timesteps of a sample.
     pub mean_steps: f64,
-    /// Bound of the accuracy lost, in points, with a confidence of 99 %.
+    /// Bound of the accuracy lost on other samples like these, in points, with a confidence of 99 %.
     pub loss_bound: f64,
 }
 
@@ -51,8 +51,8 @@ impl Way {
     }
 }
 
-/// The least margin that loses at most `points` percentage points of accuracy, with 99 % confidence, on the samples at
-/// `indices`; greater ones do so too. Calls `done` after each sample.
+/// The least margin that loses at most `points` percentage points of accuracy on the samples at `indices`; greater ones do so
+/// too. Calls `done` after each sample.
 ///
 /// # Errors
 /// One sentence if `points` is out of range, there are no samples, or no margin keeps within it.
@@ -75,10 +75,9 @@ pub fn fit(
         .collect();
     let most = ways.iter().filter_map(|way| way.records.last()).map(|record| record.0).max().unwrap_or(0);
     let candidates = (1..=most / GRID).rev().map(|k| Candidate::of(&ways, k * GRID));
-    let Some(best) = candidates.take_while(|candidate| candidate.loss_bound <= points).last() else {
+    let Some(best) = candidates.take_while(|candidate| candidate.loss <= points).last() else {
         bail!(
-            "no margin is sure to lose at most {points} points on {} validation samples: allow more, or leave out \
-             --early-exit",
+            "no margin loses at most {points} points on {} validation samples: allow more, or leave out --early-exit",
             ways.len()
         );
     };
@@ -98,6 +97,8 @@ struct Candidate {
     margin: i32,
     right: usize,
     mean_steps: f64,
+    /// Accuracy lost on the samples, in points.
+    loss: f64,
     loss_bound: f64,
 }
 
@@ -115,6 +116,7 @@ impl Candidate {
             margin,
             right,
             mean_steps: steps / ways.len() as f64,
+            loss: 100.0 * (lost - won) / ways.len() as f64,
             loss_bound: bound(lost, won, ways.len()),
         }
     }
@@ -161,7 +163,7 @@ mod tests {
         ways.extend([way(false, true), way(false, true), way(true, false)]);
         let one = Score::ONE.to_bits();
         let early = Candidate::of(&ways, one);
-        assert_eq!((early.right, early.mean_steps), (98, 10.0));
+        assert_eq!((early.right, early.mean_steps, early.loss), (98, 10.0, 1.0));
         // Two lost and one more, one won.
         assert!((early.loss_bound - (2.0 + 2.326 * 2.0)).abs() < 1e-9, "{}", early.loss_bound);
         let late = Candidate::of(&ways, one + 1);

@@ -1,6 +1,6 @@
 //! One timestep of the neurons of an SRC layer: from the sums of their inputs to their next states and their spikes.
 //!
-//! [`plain`] is the definition, one neuron after the other. [`wide`] does the same for 16 neurons side by side, which
+//! [`plain`] is the definition, one neuron after the other. [`wide`] does the same for 32 neurons side by side, which
 //! suits the vector units of hosts. Both give the same bits.
 
 pub mod plain;
@@ -21,10 +21,7 @@ pub(crate) fn advance(
     spikes: &mut LayerSpikes,
 ) -> Update {
     #[cfg(not(target_os = "none"))]
-    return pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || wide::advance(layer, received, sums, states, spikes),
-    );
+    return pulp::Arch::new().dispatch(wide::Advance { layer, received, sums, states, spikes });
     #[cfg(all(target_os = "none", dsp))]
     {
         let constants = Constants::of(layer);

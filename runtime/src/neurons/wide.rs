@@ -1,7 +1,7 @@
-//! 16 neurons side by side, for vector units: the same steps as in [`super::plain`], each for all 16 before the next.
+//! 32 neurons side by side, for vector units: the same steps as in [`super::plain`], each for all of them before the next.
 //!
-//! The loops have no branch and a fixed length, so the compiler makes vector code of all but the look-ups of tanh. Callers
-//! that want the widest vectors compile this into a function for them: everything here is inlined.
+//! The loops have no branch and a fixed length, so the compiler makes vector code of all but the look-ups of tanh.
+//! [`Advance`] is compiled for each set of vector instructions: everything here is inlined into it.
 
 use super::{Constants, plain};
 use crate::formats::{Current, Membrane};
@@ -9,10 +9,55 @@ use crate::integrator::{integrate, integrate_any};
 use crate::layer::{LayerStates, Update};
 use crate::spikes::LayerSpikes;
 use crate::src_layer::{NeuronConstants, Potentials, SrcLayer};
-use crate::tanh::entry;
+use crate::tanh::{SIDE, TANH};
 
 /// Neurons side by side.
-const LANES: usize = 32;
+const LANES: usize = 16;
+
+/// [`TANH`] in a table whose length is a power of two: masked indices are within it, so that nothing needs checking.
+static ENTRIES: [i32; 4096] = {
+    let mut entries = [0; 4096];
+    let mut index = 0;
+    while index < TANH.len() {
+        entries[index] = TANH[index] as i32;
+        index += 1;
+    }
+    entries
+};
+
+/// Bits of tanh(k / 128) of each lane, for k from -1024 to 1024.
+#[inline(always)]
+fn look_up(k: [i32; LANES]) -> [i32; LANES] {
+    let mut entries = [0; LANES];
+    for lane in 0..LANES {
+        entries[lane] = ENTRIES[(k[lane] + SIDE) as usize % ENTRIES.len()];
+    }
+    entries
+}
+
+/// [`advance`] as pulp dispatches it. A type, since a closure of this size would not be inlined where the instructions are.
+#[derive(Debug)]
+pub struct Advance<'n, 'm, 'a> {
+    /// The layer.
+    pub layer: &'n SrcLayer<'m>,
+    /// False if there are no sums.
+    pub received: bool,
+    /// The neurons' sums.
+    pub sums: &'n [i32],
+    /// Their states.
+    pub states: &'n mut LayerStates<'a>,
+    /// Where spikes are appended.
+    pub spikes: &'n mut LayerSpikes,
+}
+
+impl pulp::NullaryFnOnce for Advance<'_, '_, '_> {
+    type Output = Update;
+
+    #[inline(always)]
+    fn call(self) -> Update {
+        advance(self.layer, self.received, self.sums, self.states, self.spikes)
+    }
+}
 
 /// Advances the neurons of a layer; see [`SrcLayer::update`]. Appends to `spikes`.
 #[inline(always)]
@@ -24,7 +69,6 @@ pub fn advance(
     spikes: &mut LayerSpikes,
 ) -> Update {
     let constants = Constants::of(layer);
-    let silent = [0; LANES];
     let (currents, last_currents) = states.currents.as_chunks_mut::<LANES>();
     let (potentials, last_potentials) = states.potentials.as_chunks_mut::<LANES>();
     let (neurons, last_neurons) = layer.neurons().as_chunks::<LANES>();
@@ -34,8 +78,9 @@ pub fn advance(
     for ((currents, potentials), (neurons, sums)) in
         currents.iter_mut().zip(potentials).zip(neurons.iter().zip(sums))
     {
-        let sums = if received { sums } else { &silent };
-        let (beyond, other) = block(&constants, first, sums, neurons, currents, potentials, spikes);
+        // A copy: chosen by reference, each lane would be loaded for itself.
+        let sums = if received { *sums } else { [0; LANES] };
+        let (beyond, other) = block(&constants, first, &sums, neurons, currents, potentials, spikes);
         saturated |= beyond;
         changed |= other;
         first += LANES;
@@ -132,18 +177,13 @@ fn next_states(
         i[lane] = next_i[lane].clamp(i32::from(i16::MIN), i32::from(i16::MAX));
         beyond |= i[lane] ^ next_i[lane];
     }
-    let mut x = i.map(plain::input_entry);
-    for x in &mut x {
-        *x = entry(*x);
-    }
+    let x = look_up(i.map(plain::input_entry));
     let mut next = [0; LANES];
     for lane in 0..LANES {
         let argument = plain::argument(constants, x[lane], h[lane], h_s[lane], neurons[lane][1]);
         next[lane] = plain::argument_entry(argument);
     }
-    for next in &mut next {
-        *next = entry(*next);
-    }
+    let mut next = look_up(next);
     if !constants.simple {
         for lane in 0..LANES {
             next[lane] = plain::inert(constants, next[lane], h[lane]);

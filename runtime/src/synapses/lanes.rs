@@ -53,12 +53,26 @@ struct Plane<'s, 'm> {
 #[inline]
 fn dispatch<const BITS: u32, const LANES: usize>(plane: &Plane<'_, '_>, sums: &mut [i32]) {
     #[cfg(not(target_os = "none"))]
-    pulp::Arch::new().dispatch(
-        #[inline(always)]
-        || plane.add::<BITS, LANES>(sums),
-    );
+    pulp::Arch::new().dispatch(AddPlane::<BITS, LANES> { plane, sums });
     #[cfg(target_os = "none")]
     plane.add::<BITS, LANES>(sums);
+}
+
+/// [`Plane::add`] as pulp dispatches it. A type, since a closure of this size would not be inlined where the instructions are.
+#[cfg(not(target_os = "none"))]
+struct AddPlane<'p, 's, 'm, const BITS: u32, const LANES: usize> {
+    plane: &'p Plane<'s, 'm>,
+    sums: &'p mut [i32],
+}
+
+#[cfg(not(target_os = "none"))]
+impl<const BITS: u32, const LANES: usize> pulp::NullaryFnOnce for AddPlane<'_, '_, '_, BITS, LANES> {
+    type Output = ();
+
+    #[inline(always)]
+    fn call(self) {
+        self.plane.add::<BITS, LANES>(self.sums);
+    }
 }
 
 impl Plane<'_, '_> {
@@ -84,8 +98,12 @@ impl Plane<'_, '_> {
         for spiking in self.spiking.chunks(FULL) {
             let mut lanes = [[0u32; W]; LANES];
             if BITS == 8 {
+                let (mut even, mut odd) = ([0u32; W], [0u32; W]);
                 for words in spiking.iter().filter_map(|&input| self.words_of::<W>(input, word)) {
-                    widen::<BITS, LANES, W>(words, &mut lanes);
+                    add_fields::<BITS, W>(words, &mut even, &mut odd);
+                }
+                if let [first, second, ..] = &mut lanes[..] {
+                    (*first, *second) = (even, odd);
                 }
             } else {
                 // Fields of 4 bits add up to 240 in 16 spikes, of 2 bits to 15 in 5, of 1 bit to 3 in 3.
@@ -99,10 +117,7 @@ impl Plane<'_, '_> {
                 for spiking in spiking.chunks(few) {
                     let (mut even, mut odd) = ([0u32; W], [0u32; W]);
                     for words in spiking.iter().filter_map(|&input| self.words_of::<W>(input, word)) {
-                        for w in 0..W {
-                            even[w] += words[w] & fields(BITS);
-                            odd[w] += words[w] >> BITS & fields(BITS);
-                        }
+                        add_fields::<BITS, W>(words, &mut even, &mut odd);
                     }
                     widen_double::<BITS, LANES, W>(even, odd, &mut lanes);
                 }
@@ -124,15 +139,24 @@ impl Plane<'_, '_> {
         lanes: &[[u32; W]; LANES],
         sums: &mut [i32],
     ) {
-        for (w, sums) in sums.chunks_mut(2 * LANES).enumerate() {
-            for (half, sums) in sums.chunks_mut(LANES).enumerate() {
-                for (sum, lanes) in sums.iter_mut().zip(lanes) {
-                    let lane = lanes.get(w).map_or(0, |lane| lane >> (16 * half) & 0xFFFF);
-                    *sum += (lane << self.scale) as i32;
-                }
+        let (halves, last) = sums.as_chunks_mut::<LANES>();
+        for (half, sums) in halves.iter_mut().enumerate() {
+            for (sum, lanes) in sums.iter_mut().zip(lanes) {
+                *sum += of_half(lanes, half, self.scale);
             }
         }
+        let half = halves.len();
+        for (sum, lanes) in last.iter_mut().zip(lanes) {
+            *sum += of_half(lanes, half, self.scale);
+        }
     }
+}
+
+/// The 16-bit lane of a half of a word, in the weight of its plane.
+#[inline(always)]
+fn of_half<const W: usize>(lanes: &[u32; W], half: usize, scale: u32) -> i32 {
+    let lane = lanes.get(half / 2).map_or(0, |lane| lane >> (16 * (half % 2)) & 0xFFFF);
+    (lane << scale) as i32
 }
 
 /// Every second field of so many bits.
@@ -145,21 +169,19 @@ const fn fields(bits: u32) -> u32 {
     }
 }
 
-/// Adds fields of `BITS` bits to 16-bit lanes: lane l of a word has fields l and `LANES` + l.
+/// Adds even and odd fields of `BITS` bits apart, in lanes of twice their bits.
 #[inline(always)]
-fn widen<const BITS: u32, const LANES: usize, const W: usize>(
-    words: &[u32; W],
-    lanes: &mut [[u32; W]; LANES],
-) {
-    let mask = ((1u32 << BITS) - 1) * 0x0001_0001;
-    for (lane, sums) in lanes.iter_mut().enumerate() {
-        for w in 0..W {
-            sums[w] += words[w] >> (BITS * lane as u32) & mask;
-        }
+fn add_fields<const BITS: u32, const W: usize>(words: &[u32; W], even: &mut [u32; W], odd: &mut [u32; W]) {
+    for w in 0..W {
+        even[w] += words[w] & fields(BITS);
+    }
+    for w in 0..W {
+        odd[w] += words[w] >> BITS & fields(BITS);
     }
 }
 
-/// The same of fields that have been added up in lanes of 2 `BITS` bits, even and odd ones apart.
+/// Adds fields that have been added up in lanes of 2 `BITS` bits, even and odd ones apart, to 16-bit lanes: lane l of a word
+/// has fields l and `LANES` + l.
 #[inline(always)]
 fn widen_double<const BITS: u32, const LANES: usize, const W: usize>(
     even: [u32; W],

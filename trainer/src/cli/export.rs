@@ -199,7 +199,7 @@ fn print(exported: &Exported) {
                 (
                     "their accuracy",
                     format!(
-                        "{} early, {} at the end; at most {:.3} points are lost, with 99 % confidence",
+                        "{} early, {} at the end; others lose at most {:.2} points, with 99 % confidence",
                         show::percent(early.accuracy),
                         show::percent(early.accuracy_at_the_end),
                         early.loss_bound
