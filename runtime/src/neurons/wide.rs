@@ -12,7 +12,7 @@ use crate::src_layer::{NeuronConstants, Potentials, SrcLayer};
 use crate::tanh::{SIDE, TANH};
 
 /// Neurons side by side.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 /// [`TANH`] in a table whose length is a power of two: masked indices are within it, so that nothing needs checking.
 static ENTRIES: [i32; 4096] = {
