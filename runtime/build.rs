@@ -35,7 +35,7 @@ fn main() {
     let table = format!("static LOGARITHMIC: [u32; 253] = [\n{rows}];\n");
     fs::write(Path::new(&out).join("latency_table.rs"), table).expect("OUT_DIR is writable");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(dsp, thumb2)");
+    println!("cargo::rustc-check-cfg=cfg(dsp, thumb, thumb2)");
     // Stable Rust tells crates nothing of the DSP extension. Every core of ARMv7E-M has it; on ARMv8-M it is optional.
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let optional = target.starts_with("thumbv8m.main") && env::var_os("CARGO_FEATURE_DSP").is_some();
@@ -43,6 +43,7 @@ fn main() {
         println!("cargo::rustc-cfg=dsp");
     }
     if ["thumbv7", "thumbv8m.main"].iter().any(|family| target.starts_with(family)) {
+        println!("cargo::rustc-cfg=thumb");
         println!("cargo::rustc-cfg=thumb2");
     }
 }

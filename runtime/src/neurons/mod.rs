@@ -25,7 +25,7 @@ pub(crate) fn advance(
         #[inline(always)]
         || wide::advance(layer, received, sums, states, spikes),
     );
-    #[cfg(all(target_os = "none", dsp))]
+    #[cfg(all(target_os = "none", thumb))]
     {
         let constants = Constants::of(layer);
         let LayerStates { currents, potentials } = states;
@@ -41,7 +41,7 @@ pub(crate) fn advance(
         let rest = plain::advance(layer, received, done.neurons, sums, states, spikes);
         Update { saturated: done.saturated | rest.saturated, rests: rest.rests & !done.changed }
     }
-    #[cfg(all(target_os = "none", not(dsp)))]
+    #[cfg(all(target_os = "none", not(thumb)))]
     return plain::advance(layer, received, 0, sums, states, spikes);
 }
 
