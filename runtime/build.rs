@@ -46,4 +46,8 @@ fn main() {
         println!("cargo::rustc-cfg=thumb");
         println!("cargo::rustc-cfg=thumb2");
     }
+    // Cores without Thumb-2: M0, M0+, M1 and M23.
+    if ["thumbv6m", "thumbv8m.base"].iter().any(|family| target.starts_with(family)) {
+        println!("cargo::rustc-cfg=thumb");
+    }
 }

@@ -1,4 +1,4 @@
-//! The timestep of neurons in assembly: neurons_thumb2.s.
+//! The timestep of neurons in assembly: neurons_thumb2.s, or neurons_thumb1.s for cores without Thumb-2.
 
 use crate::formats::Current;
 use crate::integrator::any_input;
@@ -8,10 +8,12 @@ use crate::src_layer::{NeuronConstants, Potentials};
 use crate::tanh;
 use core::arch::global_asm;
 
-#[cfg(dsp)]
+#[cfg(all(thumb2, dsp))]
 global_asm!(".set SPIKELET_DSP, 1", include_str!("neurons_thumb2.s"), options(raw));
-#[cfg(not(dsp))]
+#[cfg(all(thumb2, not(dsp)))]
 global_asm!(".set SPIKELET_DSP, 0", include_str!("neurons_thumb2.s"), options(raw));
+#[cfg(not(thumb2))]
+global_asm!(include_str!("neurons_thumb1.s"), options(raw));
 
 /// Neurons that a turn of the loops advances.
 const QUAD: usize = 4;
@@ -84,7 +86,9 @@ pub(crate) fn advance(
     let count = neurons.len().min(sums.len()).min(currents.len()).min(potentials.len());
     let room = spikes.capacity().saturating_sub(spikes.len());
     let quads = count / QUAD;
-    if quads == 0 || room < count || !spikes.is_empty() || !constants.simple {
+    // Without Thumb-2 both shares of h_s must make exactly 1; the format cannot hold the one next to a 0.
+    let shared = cfg!(thumb2) || constants.hyp[0] > 0;
+    if quads == 0 || room < count || !spikes.is_empty() || !constants.simple || !shared {
         return Advanced { neurons: 0, saturated: false, changed: false };
     }
     if received && !constants.proved {
@@ -113,7 +117,7 @@ pub(crate) fn advance(
     };
     // SAFETY: the passes read and write the first 4 × quads entries of slices that are at least so long and that nothing else
     // refers to meanwhile; the table of tanh has 1,024 entries on each side of its middle, and indices are
-    // within -1,024 to 1,024 by the ranges of a saturated current and of a 11-bit saturated argument.
+    // within -1,024 to 1,024 by the ranges of a saturated current and of an argument limited to 11 bits.
     let (first, second) = unsafe {
         match (received, constants.proved) {
             (true, true) => (spikelet_currents(&mut arguments), spikelet_potentials(&mut arguments)),
