@@ -48,24 +48,11 @@
     add     \a, \a, \w
     .endm
 
-@ Goes through the list from r12 on until a 0, adding four words, or one, of each row. lr: their offset in a row.
+@ Goes through the list from r12 on until a 0, adding four words of each row, whose offset in it is in lr: two rows a turn; it
+@ begins in the middle if their number, in r9, is odd.
     .macro pass4 add
     ldr     r11, [r12], #4
-3:  add     r11, r11, lr
-    ldm     r11, {r8, r9, r10, r11}
-    \add    r0, r4, r8
-    \add    r1, r5, r9
-    \add    r2, r6, r10
-    \add    r3, r7, r11
-    ldr     r11, [r12], #4
-    cmp     r11, #0
-    bne     3b
-    .endm
-
-@ The same, two rows a turn; it begins in the middle if r9 is 1, for an odd row.
-    .macro pass4_by_two add
-    ldr     r11, [r12], #4
-    cmp     r9, #0
+    lsls    r9, r9, #31
     bne     4f
 3:  add     r11, r11, lr
     ldm     r11, {r8, r9, r10, r11}
@@ -85,6 +72,7 @@
     bne     3b
     .endm
 
+@ The same of one word.
     .macro pass1 add
     ldr     r11, [r12], #4
 3:  ldr     r8, [r11, lr]
@@ -94,10 +82,10 @@
     bne     3b
     .endm
 
-@ Lanes as the list's next two words say, and r9 the third.
+@ A chunk's number of rows to r9, and lanes as its next two words say.
     .macro start
-    ldrd    r0, r4, [r12], #8
     ldr     r9, [r12], #4
+    ldrd    r0, r4, [r12], #8
     mov     r1, r0
     mov     r2, r0
     mov     r3, r0
@@ -134,11 +122,20 @@
     put     \add, \a, \b
     .endm
 
+@ Adds a word's byte from bit \shift on to a sum, without DSP; lr is free.
+    .macro add_byte sum, bytes, shift
+    .if \shift == 24
+    add     \sum, \sum, \bytes, asr #24
+    .else
+    sxtb    lr, \bytes, ror #\shift
+    add     \sum, \sum, lr
+    .endif
+    .endm
+
 @ The eight columns of bytes. With DSP a sum and a byte are added in one instruction.
     .macro empty4 a, b, add
-    uxtb    r8, \a
-    sub     r8, \a, r8
-    sub     \b, \b, r8, lsr #4
+    lsr     r8, \a, #8
+    sub     \b, \b, r8, lsl #4
     eor     \a, \a, #0x80808080
     eor     \b, \b, #0x80808080
     .if \add & SPIKELET_DSP
@@ -155,41 +152,22 @@
     sxtab   r11, r11, \b, ror #24
     stm     r12!, {r8, r9, r10, r11}
     .else
+    .irp    half, 0, 16
     .if \add
     ldm     r12, {r8, r9, r10, r11}
-    push    {r8, r9, r10, r11}
-    .endif
-    sxtb    r8, \a
-    sxtb    r9, \b
-    sxtb    r10, \a, ror #8
-    sxtb    r11, \b, ror #8
-    bytes   \add
-    .if \add
-    ldm     r12, {r8, r9, r10, r11}
-    push    {r8, r9, r10, r11}
-    .endif
-    sxtb    r8, \a, ror #16
-    sxtb    r9, \b, ror #16
-    sxtb    r10, \a, ror #24
-    sxtb    r11, \b, ror #24
-    bytes   \add
-    .endif
-    .endm
-
-@ Stores r8 to r11; when adding, the sums so far stand on the stack, since no register is free for them.
-    .macro bytes add
-    .if \add
-    push    {r0, r1}
-    ldrd    r0, r1, [sp, #8]
-    add     r8, r8, r0
-    add     r9, r9, r1
-    ldrd    r0, r1, [sp, #16]
-    add     r10, r10, r0
-    add     r11, r11, r1
-    pop     {r0, r1}
-    add     sp, sp, #16
+    add_byte r8, \a, \half
+    add_byte r9, \b, \half
+    add_byte r10, \a, \half + 8
+    add_byte r11, \b, \half + 8
+    .else
+    sxtb    r8, \a, ror #\half
+    sxtb    r9, \b, ror #\half
+    sxtb    r10, \a, ror #\half + 8
+    sxtb    r11, \b, ror #\half + 8
     .endif
     stm     r12!, {r8, r9, r10, r11}
+    .endr
+    .endif
     .endm
 
     .macro empty_group8 add
@@ -240,7 +218,10 @@
     ldr     r8, [sp]
     str     r12, [r8, #CURSOR]
     ldr     r12, [r8, #SUMS]
+    str     lr, [r8, #OFFSET]
     \empty  1
+    ldr     r8, [sp]
+    ldr     lr, [r8, #OFFSET]
 5:  mov     r9, r12
     ldr     r8, [sp]
     ldr     r12, [r8, #CURSOR]
@@ -257,16 +238,15 @@
     .size   \name, . - \name
     .endm
 
-    kernel  spikelet_sum8_groups, pass4_by_two, add8, empty_group8, 4
+    kernel  spikelet_sum8_groups, pass4, add8, empty_group8, 4
     kernel  spikelet_sum8_words,  pass1, add8, empty_word8, 1
-    kernel  spikelet_sum4_groups, pass4_by_two, add4, empty_group4, 4
+    kernel  spikelet_sum4_groups, pass4, add4, empty_group4, 4
     kernel  spikelet_sum4_words,  pass1, add4, empty_word4, 1
 
 @ Nibbles of a pair of words to the word's four words of bytes at \bytes from sp.
     .macro nibbles2 a, b, bytes
-    and     r8, \a, #15
-    sub     r8, \a, r8
-    sub     \b, \b, r8, lsr #2
+    lsr     r8, \a, #4
+    sub     \b, \b, r8, lsl #2
     ldrd    r8, r9, [sp, #\bytes]
     add     r9, r9, \a, lsr #4
     and     \a, \a, #0x0F0F0F0F
@@ -283,12 +263,10 @@
     .macro empty2 bytes, add
     add     r8, sp, #\bytes
     ldm     r8, {r0, r1, r2, r3}
-    uxtb    r8, r0
-    sub     r8, r0, r8
-    sub     r1, r1, r8, lsr #4
-    uxtb    r8, r2
-    sub     r8, r2, r8
-    sub     r3, r3, r8, lsr #4
+    lsr     r8, r0, #8
+    sub     r1, r1, r8, lsl #4
+    lsr     r8, r2, #8
+    sub     r3, r3, r8, lsl #4
     eor     r0, r0, #0x80808080
     eor     r1, r1, #0x80808080
     eor     r2, r2, #0x80808080
@@ -305,17 +283,6 @@
     sxtb    r11, r3, ror #\turn
     put     \add, r4, r5
     .endr
-    .endm
-
-    .macro zero4
-    mov     r0, #0
-    mov     r1, r0
-    mov     r2, r0
-    mov     r3, r0
-    mov     r4, r0
-    mov     r5, r0
-    mov     r6, r0
-    mov     r7, r0
     .endm
 
     .macro bytes4
@@ -343,11 +310,6 @@
     empty2  48, \add
     .endm
 
-    .macro zero1
-    mov     r0, #0
-    mov     r4, #0
-    .endm
-
     .macro bytes1
     strd    r4, r5, [sp]
     strd    r4, r5, [sp, #8]
@@ -362,7 +324,7 @@
     .endm
 
 @ A kernel of 2 bits: fields add up in nibbles for a chunk of the list, nibbles in bytes for the whole list.
-    .macro kernel2 name, pass, bytes, zero, nibbles, empty, words
+    .macro kernel2 name, pass, bytes, nibbles, empty, words
     .section .text.\name, "ax", %progbits
     .global \name
     .type   \name, %function
@@ -375,7 +337,7 @@
     ldr     r12, [r8, #LIST]
     ldrd    r4, r5, [r8, #BYTES]
     \bytes
-2:  \zero
+2:  start
     \pass   add2
     \nibbles
     ldr     r8, [r12]
@@ -401,8 +363,8 @@
     .size   \name, . - \name
     .endm
 
-    kernel2 spikelet_sum2_groups, pass4, bytes4, zero4, nibbles4, empty_group2, 4
-    kernel2 spikelet_sum2_words,  pass1, bytes1, zero1, nibbles1, empty_word2, 1
+    kernel2 spikelet_sum2_groups, pass4, bytes4, nibbles4, empty_group2, 4
+    kernel2 spikelet_sum2_words,  pass1, bytes1, nibbles1, empty_word2, 1
 
 @ Adds the fields of one row times a spike's value. r0 row, r1 sums, r2 words, r3 value.
     .macro graded name, bits
