@@ -4,5 +4,4 @@
 #![allow(unsafe_code, reason = "calls assembly and passes it pointers to checked slices")]
 
 pub(crate) mod neurons;
-#[cfg(thumb2)]
 pub(crate) mod sums;

@@ -6,17 +6,22 @@
 //! of as many rows as lanes hold. A chunk is the number of its rows, two words that its lanes start with, a pointer to each row, and
 //! a 0; the list ends with another 0.
 
+#[cfg(thumb2)]
 use crate::spikes::Spike;
-use crate::synapses::{Synapses, Width, round};
+#[cfg(thumb2)]
+use crate::synapses::round;
+use crate::synapses::{Synapses, Width};
 use core::arch::global_asm;
 use core::mem::MaybeUninit;
 use core::ops::Range;
 use core::ptr;
 
 global_asm!(include_str!("rows.s"), options(raw));
+#[cfg(not(thumb2))]
+global_asm!(include_str!("sums_thumb1.s"), options(raw));
 #[cfg(dsp)]
 global_asm!(".set SPIKELET_DSP, 1", include_str!("sums_thumb2.s"), options(raw));
-#[cfg(not(dsp))]
+#[cfg(all(thumb2, not(dsp)))]
 global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw));
 
 /// Rows of a list at most: bytes hold the sums of so many fields of 2 bits.
@@ -31,7 +36,7 @@ struct Arguments {
     sums: *mut i32,
     /// Groups of four words, or words, to go.
     groups: u32,
-    /// Bytes from a row's pointer to the first of them.
+    /// Bytes from a row's pointer to the first of them. Working memory of cores without Thumb-2.
     offset: u32,
     /// 0 to write the sums, 1 to add to them.
     add: u32,
@@ -105,6 +110,10 @@ unsafe extern "C" {
     fn spikelet_sum4_words(arguments: &mut Arguments);
     fn spikelet_sum2_groups(arguments: &mut Arguments);
     fn spikelet_sum2_words(arguments: &mut Arguments);
+}
+
+#[cfg(thumb2)]
+unsafe extern "C" {
     /// Adds the fields of `words` words of a row, which must not be 0, times `value` to the sums of their columns.
     fn spikelet_graded8(row: *const u32, sums: *mut i32, words: u32, value: i32);
     fn spikelet_graded4(row: *const u32, sums: *mut i32, words: u32, value: i32);
@@ -140,6 +149,7 @@ pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
 }
 
 /// [`Synapses::sum_graded`] but for pruned columns, less the shift.
+#[cfg(thumb2)]
 #[inline]
 pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
     match synapses.width() {
@@ -157,6 +167,7 @@ pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, s
     }
 }
 
+#[cfg(thumb2)]
 #[inline(never)]
 fn each_spike<const BITS: u32>(
     synapses: &Synapses<'_>,

@@ -113,7 +113,7 @@ impl<'m> Synapses<'m> {
     }
 
     /// Sums of the columns from the `first` on, one synapse at a time.
-    #[cfg(any(test, thumb2))]
+    #[cfg(any(test, thumb))]
     pub(crate) fn sum_plainly(&self, spiking: &[u16], first: usize, sums: &mut [i32]) {
         for (column, sum) in self.columns_of(sums).iter_mut().enumerate().skip(first) {
             let rows = spiking.iter().filter_map(|&input| self.row(input));
@@ -148,15 +148,15 @@ impl<'m> Synapses<'m> {
     /// where there is room for them, so that it costs time if there is not.
     pub fn sum(&self, spiking: &[u16], sums: &mut [i32]) {
         let spiking = spiking.get(..MAX_WIDTH).unwrap_or(spiking);
-        #[cfg(thumb2)]
+        #[cfg(thumb)]
         crate::arm::sums::sum(self, spiking, sums);
-        #[cfg(not(thumb2))]
+        #[cfg(not(thumb))]
         lanes::sum(self, spiking, self.columns_of(sums));
         self.spread(sums);
     }
 
     /// [`Synapses::sum`] by the portable code, but for pruned columns.
-    #[cfg(thumb2)]
+    #[cfg(thumb)]
     pub(crate) fn sum_in_lanes(&self, spiking: &[u16], sums: &mut [i32]) {
         lanes::sum(self, spiking, self.columns_of(sums));
     }
@@ -168,7 +168,7 @@ impl<'m> Synapses<'m> {
     }
 
     /// Words of a row.
-    #[cfg(thumb2)]
+    #[cfg(thumb)]
     pub(crate) const fn row_words(&self) -> usize {
         self.row_words
     }
