@@ -8,7 +8,7 @@ use crate::src_layer::{NeuronConstants, Potentials};
 use crate::tanh;
 use core::arch::global_asm;
 
-global_asm!(include_str!("neurons_dsp.s"), options(raw));
+global_asm!(env!("SPIKELET_ASSEMBLER"), include_str!("neurons_dsp.s"), options(raw));
 
 /// Neurons that a turn of the loops advances.
 const QUAD: usize = 4;
