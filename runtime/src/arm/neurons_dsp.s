@@ -65,7 +65,7 @@
     strd    r5, r6, [r2], #8
     .endm
 
-    .macro currents name, pair, products
+    .macro currents name, pair, products, silent
     .section .text.\name, "ax", %progbits
     .global \name
     .type   \name, %function
@@ -85,9 +85,12 @@
     \pair  \products
     subs    lr, lr, #1
     bne     1b
+    .if \silent
+    mov     r0, r8
+    .else
     mrs     r0, apsr
     and     r0, r0, #0x08000000
-    orr     r0, r0, r8
+    .endif
     pop     {r4-r11, pc}
     .size   \name, . - \name
     .endm
@@ -180,9 +183,9 @@
     .size   \name, . - \name
     .endm
 
-    currents   spikelet_currents_dsp, currents_pair, 0
-    currents   spikelet_products_dsp, currents_pair, 1
-    currents   spikelet_silent_currents_dsp, silent_currents_pair, 0
+    currents   spikelet_currents_dsp, currents_pair, 0, 0
+    currents   spikelet_products_dsp, currents_pair, 1, 0
+    currents   spikelet_silent_currents_dsp, silent_currents_pair, 0, 1
     potentials spikelet_graded_dsp, 0, 64, ge
     potentials spikelet_binary_dsp, 0, 0x4000, gt
     potentials spikelet_silent_graded_dsp, 1, 64, ge
