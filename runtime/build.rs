@@ -42,6 +42,9 @@ fn main() {
     if target.starts_with("thumbv7em") || optional {
         println!("cargo::rustc-cfg=dsp");
     }
+    // The assembler takes instructions of an optional extension only for a core that has it.
+    let core = if optional { ".cpu cortex-m33" } else { "" };
+    println!("cargo::rustc-env=SPIKELET_ASSEMBLER={core}");
     if ["thumbv7", "thumbv8m.main"].iter().any(|family| target.starts_with(family)) {
         println!("cargo::rustc-cfg=thumb");
         println!("cargo::rustc-cfg=thumb2");

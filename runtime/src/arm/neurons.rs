@@ -8,8 +8,13 @@ use crate::src_layer::{NeuronConstants, Potentials};
 use crate::tanh;
 use core::arch::global_asm;
 
-#[cfg(all(thumb2, dsp))]
-global_asm!(".set SPIKELET_DSP, 1", include_str!("neurons_thumb2.s"), options(raw));
+#[cfg(dsp)]
+global_asm!(
+    env!("SPIKELET_ASSEMBLER"),
+    ".set SPIKELET_DSP, 1",
+    include_str!("neurons_thumb2.s"),
+    options(raw)
+);
 #[cfg(all(thumb2, not(dsp)))]
 global_asm!(".set SPIKELET_DSP, 0", include_str!("neurons_thumb2.s"), options(raw));
 #[cfg(not(thumb2))]

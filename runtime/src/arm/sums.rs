@@ -20,7 +20,7 @@ global_asm!(include_str!("rows.s"), options(raw));
 #[cfg(not(thumb2))]
 global_asm!(include_str!("sums_thumb1.s"), options(raw));
 #[cfg(dsp)]
-global_asm!(".set SPIKELET_DSP, 1", include_str!("sums_thumb2.s"), options(raw));
+global_asm!(env!("SPIKELET_ASSEMBLER"), ".set SPIKELET_DSP, 1", include_str!("sums_thumb2.s"), options(raw));
 #[cfg(all(thumb2, not(dsp)))]
 global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw));
 
@@ -178,7 +178,8 @@ fn each_spike<const BITS: u32>(
 ) {
     let columns = 32 / BITS as usize;
     let full = synapses.row_words().min(sums.len() / columns);
-    if full < synapses.row_words() {
+    // The kernels know no row without words, which is that of a layer whose columns are all pruned.
+    if full == 0 || full < synapses.row_words() {
         return synapses.sum_graded_in_lanes(spikes, shift, sums);
     }
     let sums = sums.get_mut(..full * columns).unwrap_or(&mut []);

@@ -12,7 +12,10 @@ use crate::spikes::LayerSpikes;
 use crate::src_layer::{GatedBy, SpikeKind, SrcLayer};
 
 /// Advances a layer's neurons with the fastest code there is for this machine; see [`SrcLayer::update`].
-#[inline]
+///
+/// On devices it stays a function of this crate, optimised as that is: firmware is often optimised for size.
+#[cfg_attr(not(target_os = "none"), inline)]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn advance(
     layer: &SrcLayer<'_>,
     received: bool,
@@ -67,6 +70,7 @@ pub(crate) struct Constants {
     pub least: i32,
     pub binary: bool,
     /// z is 0 and the gate at h\[t\], as in the paper's experiments.
+    #[cfg_attr(not(thumb), allow(dead_code, reason = "only kernels beside the plain one ask"))]
     pub simple: bool,
     pub proved: bool,
 }

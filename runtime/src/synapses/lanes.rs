@@ -214,7 +214,7 @@ fn add_graded<const BITS: u32>(plane: &[u32], value: i32, sums: &mut [i32]) {
             *sum += (word >> (BITS * field as u32) & mask) as i32 * value;
         }
     }
-    if let Some(&word) = plane.last() {
+    if let Some(&word) = words.next() {
         for (field, sum) in whole.into_remainder().iter_mut().enumerate() {
             *sum += (word >> (BITS * field as u32) & mask) as i32 * value;
         }

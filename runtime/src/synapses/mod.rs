@@ -195,8 +195,8 @@ impl<'m> Synapses<'m> {
     /// Moves the sums of the kept columns to their neurons, with 0 for all others.
     fn spread(&self, sums: &mut [i32]) {
         let Some(columns) = self.shape.columns else { return };
-        let mut left = columns.len();
         let neurons = usize::from(self.shape.neurons).min(sums.len());
+        let mut left = columns.partition_point(|&kept| usize::from(kept) < neurons);
         // From the last on: a column stands at or before its neuron, so nothing is overwritten that is still needed.
         for neuron in (0..neurons).rev() {
             let mut sum = 0;
@@ -295,6 +295,9 @@ mod tests {
             assert_eq!(sums, plainly);
             let events: Vec<_> = spiking.iter().map(|&i| (i, 1)).collect();
             assert_eq!(sums, self.plain(&events), "{:?}, {} spikes", self.shape(), spiking.len());
+            let mut short = vec![77; usize::from(self.neurons / 2)];
+            synapses.sum(spiking, &mut short);
+            assert_eq!(short, sums[..short.len()], "{:?}, room for half", self.shape());
 
             let events: Vec<_> = spiking.iter().map(|&i| (i, 1 + i32::from(i) * 37 % 256)).collect();
             let spikes: Vec<_> =
@@ -304,6 +307,8 @@ mod tests {
                 let rounded = |sum: i32| (sum + ((1 << shift) >> 1)) >> shift;
                 let expected: Vec<_> = self.plain(&events).into_iter().map(rounded).collect();
                 assert_eq!(sums, expected, "{:?}, shift {shift}", self.shape());
+                synapses.sum_graded(&spikes, shift, &mut short);
+                assert_eq!(short, sums[..short.len()], "{:?}, shift {shift}, room for half", self.shape());
             }
         }
     }
