@@ -42,7 +42,8 @@ struct Arguments {
     add: u32,
     /// Working memory.
     cursor: u32,
-    /// Of fields that are added up in nibbles: what bytes start with, and those that hold every second field besides.
+    /// Of 2 bits: what bytes start with, and those that hold every second field besides. Of 1 bit: what a field counts, and what
+    /// is added to each sum.
     bytes: [u32; 2],
 }
 
@@ -76,17 +77,49 @@ impl Lanes {
 struct Plane {
     /// Its first word in a row.
     first: usize,
-    /// Words that it has in a row, and whose columns all have room in the sums.
+    /// Words that it has in a row.
     words: usize,
-    /// Columns of a word.
-    columns: usize,
-    /// What is subtracted from each field.
+    /// A word has 2 to the power of so many columns.
+    columns: u32,
+    /// What a field counts in a sum, where it is not 1 anyway.
+    scale: u32,
+    /// What is subtracted from each field, or from what it counts.
     bias: u32,
     lanes: Lanes,
     /// Rows that the lanes hold.
     chunk: usize,
+    /// A group has 2 to the power of so many words.
+    group: u32,
     groups: Kernel,
     rest: Kernel,
+}
+
+impl Plane {
+    const fn eight(words: usize) -> Self {
+        let (groups, rest) = (spikelet_sum8_groups as Kernel, spikelet_sum8_words as Kernel);
+        let lanes = Lanes::HALVES;
+        Self { first: 0, words, columns: 2, scale: 1, bias: 127, lanes, chunk: ROWS, group: 2, groups, rest }
+    }
+
+    /// Bytes hold 16 fields of 4 bits if the middle of these is subtracted.
+    const fn four(words: usize, bias: u32) -> Self {
+        let (groups, rest) = (spikelet_sum4_groups as Kernel, spikelet_sum4_words as Kernel);
+        let lanes = Lanes::BYTES;
+        Self { first: 0, words, columns: 3, scale: 1, bias, lanes, chunk: 16, group: 2, groups, rest }
+    }
+
+    /// Nibbles hold 7 fields that are at most 2, and 5 that are at most 3.
+    const fn two(words: usize, bias: u32, chunk: usize) -> Self {
+        let (groups, rest) = (spikelet_sum2_groups as Kernel, spikelet_sum2_words as Kernel);
+        let lanes = Lanes::NIBBLES;
+        Self { first: 0, words, columns: 4, scale: 1, bias, lanes, chunk, group: 2, groups, rest }
+    }
+
+    const fn one(first: usize, words: usize, scale: u32, bias: u32) -> Self {
+        let (groups, rest) = (spikelet_sum1_groups as Kernel, spikelet_sum1_words as Kernel);
+        let lanes = Lanes::NIBBLES;
+        Self { first, words, columns: 5, scale, bias, lanes, chunk: 15, group: 1, groups, rest }
+    }
 }
 
 /// The rows of a block; the assembly knows the offsets.
@@ -110,6 +143,8 @@ unsafe extern "C" {
     fn spikelet_sum4_words(arguments: &mut Arguments);
     fn spikelet_sum2_groups(arguments: &mut Arguments);
     fn spikelet_sum2_words(arguments: &mut Arguments);
+    fn spikelet_sum1_groups(arguments: &mut Arguments);
+    fn spikelet_sum1_words(arguments: &mut Arguments);
 }
 
 #[cfg(thumb2)]
@@ -125,26 +160,28 @@ type Kernel = unsafe extern "C" fn(&mut Arguments);
 /// [`Synapses::sum`] but for pruned columns.
 #[inline]
 pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
-    let plane = |columns, bias, lanes, chunk, groups, rest| {
-        let words = synapses.row_words().min(sums.len() / columns);
-        Plane { first: 0, words, columns, bias, lanes, chunk, groups, rest }
+    let shape = synapses.shape();
+    let words = |bits| shape.plane_words(bits);
+    let room = shape.columns_kept().next_multiple_of(16).min(sums.len());
+    let sums = sums.get_mut(..room).unwrap_or(&mut []);
+    let mut add = |plane: &Plane, add| add_rows(synapses, plane, spiking, add, sums);
+    // Of two planes, what is left of the bias goes with the upper one.
+    let added = match synapses.width() {
+        Width::Eight if cfg!(feature = "width-8") => add(&Plane::eight(words(8)), false),
+        Width::Five if cfg!(feature = "width-5") => {
+            let upper = add(&Plane::one(words(4), words(1), 16, 7), false);
+            add(&Plane::four(words(4), 8), upper)
+        }
+        Width::Four if cfg!(feature = "width-4") => add(&Plane::four(words(4), 7), false),
+        Width::Three if cfg!(feature = "width-3") => {
+            let upper = add(&Plane::one(words(2), words(1), 4, 1), false);
+            add(&Plane::two(words(2), 2, 5), upper)
+        }
+        Width::Two if cfg!(feature = "width-2") => add(&Plane::two(words(2), 1, 7), false),
+        _ => false,
     };
-    let plane = match synapses.width() {
-        width if !width.is_built() => return,
-        Width::Eight if cfg!(feature = "width-8") => {
-            plane(4, 127, Lanes::HALVES, ROWS, spikelet_sum8_groups, spikelet_sum8_words)
-        }
-        Width::Four if cfg!(feature = "width-4") => {
-            plane(8, 7, Lanes::BYTES, 16, spikelet_sum4_groups, spikelet_sum4_words)
-        }
-        Width::Two if cfg!(feature = "width-2") => {
-            plane(16, 1, Lanes::NIBBLES, 7, spikelet_sum2_groups, spikelet_sum2_words)
-        }
-        _ => return synapses.sum_in_lanes(spiking, sums),
-    };
-    let summed = each_list(synapses, &plane, spiking, 0, sums);
-    if summed < sums.len() {
-        synapses.sum_plainly(spiking, summed, sums);
+    if !added {
+        sums.fill(0);
     }
 }
 
@@ -196,56 +233,71 @@ fn each_spike<const BITS: u32>(
     round(values * i32::from(synapses.width().most()), shift, sums);
 }
 
-/// Sums a plane; says for how many columns, the first ones: none if no row spikes, not all where a whole word's have no room.
+/// Writes the sums of a plane's columns, or adds them to what is there; says whether there was a row at all.
 #[inline(never)]
-fn each_list(
-    synapses: &Synapses<'_>,
-    plane: &Plane,
-    spiking: &[u16],
-    mut add: u32,
-    sums: &mut [i32],
-) -> usize {
-    let mut summed = 0;
+fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, sums: &mut [i32]) -> bool {
+    // Words of whose columns all have room, and the sums of one more.
+    let full = plane.words.min(sums.len() >> plane.columns);
+    let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return false };
+    let mut last = [const { MaybeUninit::uninit() }; 32];
+    let mut added = false;
     let mut list = [const { MaybeUninit::uninit() }; LIST];
     for spiking in spiking.chunks(ROWS) {
-        let Some(bytes) = fill(synapses, plane, spiking, &mut list) else { continue };
+        let Some(rows) = fill(synapses, plane, spiking, &mut list) else { continue };
         let mut arguments = Arguments {
             list: list.as_mut_ptr().cast(),
-            sums: sums.as_mut_ptr(),
-            groups: (plane.words / 4) as u32,
+            sums: whole.as_mut_ptr(),
+            groups: (full >> plane.group) as u32,
             offset: 0,
-            add,
+            add: u32::from(add | added),
             cursor: 0,
-            bytes,
+            bytes: if plane.scale > 1 {
+                [plane.scale, (plane.bias * rows).wrapping_neg()]
+            } else {
+                Lanes::BYTES.start(plane.bias, rows)
+            },
         };
-        // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a plane of a row, of at least
-        // `plane.words` words; a kernel reads so many words of it and writes the sums of their columns, for which `sums` has
-        // room. Nothing else refers to them meanwhile.
+        // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a plane of a row, of at least `full` words,
+        // and one more if there are as many; a kernel reads so many words of it and writes the sums of their columns, for which
+        // there is room. Nothing else refers to them meanwhile.
         unsafe {
             if arguments.groups > 0 {
                 (plane.groups)(&mut arguments);
             }
-            arguments.groups = (plane.words % 4) as u32;
-            arguments.offset = (plane.words / 4 * 16) as u32;
+            let grouped = full >> plane.group << plane.group;
+            arguments.groups = (full - grouped) as u32;
+            arguments.offset = 4 * grouped as u32;
             if arguments.groups > 0 {
                 (plane.rest)(&mut arguments);
             }
+            if full < plane.words && !part.is_empty() {
+                arguments.groups = 1;
+                arguments.offset = 4 * full as u32;
+                arguments.sums = last.as_mut_ptr().cast();
+                arguments.add = added.into();
+                (plane.rest)(&mut arguments);
+            }
         }
-        add = 1;
-        summed = plane.words * plane.columns;
+        added = true;
     }
-    summed
+    if added && full < plane.words {
+        for (sum, last) in part.iter_mut().zip(last) {
+            // SAFETY: the kernel has written a word's sums, and the part is shorter.
+            let last = unsafe { last.assume_init() };
+            *sum = if add { *sum + last } else { last };
+        }
+    }
+    added
 }
 
-/// Fills the list with the rows of spiking inputs, at most [`ROWS`], and gives the words that bytes start with; `None` if there
-/// is no row.
+/// Fills the list with the rows of spiking inputs, at most [`ROWS`]; says how many they are, `None` if there is none.
 #[inline(always)]
 fn fill(
     synapses: &Synapses<'_>,
     plane: &Plane,
     spiking: &[u16],
     list: &mut [MaybeUninit<u32>; LIST],
-) -> Option<[u32; 2]> {
+) -> Option<u32> {
     let shape = synapses.shape();
     let rows = Rows {
         // Rows lie in the block, whose length is that of all rows: so their addresses do not overflow.
@@ -278,5 +330,5 @@ fn fill(
     }
     // SAFETY: there is room for the last word.
     unsafe { end.write(0) };
-    if all == 0 { None } else { Some(Lanes::BYTES.start(plane.bias, all)) }
+    if all == 0 { None } else { Some(all) }
 }

@@ -333,3 +333,177 @@
 
     kernel2 spikelet_sum2_groups, 4
     kernel2 spikelet_sum2_words,  1
+
+@ Adds a word of fields of 1 bit to nibbles of every fourth field each, of which the mask in r1 has one. What d holds of a, b and
+@ c besides its own goes in the end, as with two lanes.
+    .macro add_bits a, b, c, d, w
+    movs    r7, \w
+    ands    r7, r1
+    add     \a, r7
+    lsrs    r7, \w, #1
+    ands    r7, r1
+    add     \b, r7
+    lsrs    r7, \w, #2
+    ands    r7, r1
+    add     \c, r7
+    lsrs    r7, \w, #3
+    add     \d, r7
+    .endm
+
+@ The nibbles in \word to two words of bytes, to which r4 points.
+    .macro nibbles word
+    lsrs    r5, \word, #4
+    ldr     r0, [r4, #4]
+    adds    r5, r0
+    ands    \word, r1
+    ldr     r0, [r4]
+    adds    \word, r0
+    stm     r4!, {\word, r5}
+    .endm
+
+@ Two columns of the bytes at \even and 8 further from r0, times r4; r5 is added, and maybe the sums so far.
+    .macro put_bits add, even
+    ldrb    r6, [r0, #\even]
+    muls    r6, r4
+    adds    r6, r5
+    ldrb    r7, [r0, #\even + 8]
+    muls    r7, r4
+    adds    r7, r5
+    .if \add
+    ldr     r2, [r1]
+    adds    r6, r2
+    ldr     r2, [r1, #4]
+    adds    r7, r2
+    .endif
+    stm     r1!, {r6, r7}
+    .endm
+
+@ The 32 columns of the word whose bytes are at r0: every eighth in a word, the first four in the first words of pairs.
+    .macro empty1 add
+    adds    r3, r0, #4
+11: put_bits \add, 0
+    put_bits \add, 16
+    put_bits \add, 4
+    put_bits \add, 20
+    adds    r0, #1
+    cmp     r0, r3
+    bne     11b
+    .endm
+
+@ A kernel of 1 bit, as of 2; what bytes hold is scaled in the end.
+    .macro kernel1 name, words
+    .section .text.\name, "ax", %progbits
+    .global \name
+    .type   \name, %function
+    .thumb_func
+    .balign 4
+\name:
+    enter_sums
+    sub     sp, #32 * \words
+1:  mov     r4, sp
+    movs    r2, #0
+    movs    r3, #0
+    .rept   4 * \words
+    stm     r4!, {r2, r3}
+    .endr
+    ldr     r7, [sp, #32 * \words + ARGUMENTS]
+    ldr     r0, [r7, #LIST]
+2:  start   4
+    ldr     r1, 8f
+    ldr     r4, [r0]
+3:
+    .if \words == 2
+    ldm     r4!, {r5, r6}
+    add_bits r10, r11, r12, lr, r6
+    .else
+    ldm     r4!, {r5}
+    .endif
+    add_bits r2, r3, r8, r9, r5
+    stm     r0!, {r4}
+    ldr     r4, [r0]
+    cmp     r4, #0
+    bne     3b
+    adds    r0, #4
+    mov     r4, sp
+    .if \words == 2
+    mov     r6, r12
+    mov     r7, lr
+    push    {r6, r7}
+    mov     r6, r10
+    mov     r7, r11
+    push    {r6, r7}
+    .endif
+    mov     r6, r8
+    mov     r7, r9
+    push    {r6, r7}
+    push    {r2, r3}
+    mov     r8, r0
+    mov     r9, r4
+    ldr     r1, 9f
+4:  pop     {r2, r3, r6, r7}
+    lsrs    r5, r2, #4
+    lsls    r5, #1
+    subs    r7, r5
+    lsrs    r5, r3, #4
+    lsls    r5, #2
+    subs    r7, r5
+    lsrs    r5, r6, #4
+    lsls    r5, #3
+    subs    r7, r5
+    nibbles r2
+    nibbles r3
+    movs    r2, r6
+    nibbles r2
+    movs    r2, r7
+    nibbles r2
+    cmp     sp, r9
+    bne     4b
+    mov     r0, r8
+    ldr     r6, [r0]
+    cmp     r6, #0
+    beq     4f
+    b       2b
+4:  ldr     r7, [sp, #32 * \words + ARGUMENTS]
+    ldr     r1, [r7, #SUMS]
+    ldr     r4, [r7, #BYTES]
+    ldr     r5, [r7, #BYTES + 4]
+    ldr     r6, [r7, #ADD]
+    mov     r8, r6
+    mov     r0, sp
+7:
+    .irp    pair, 0, 8, 16, 24
+    ldr     r2, [r0, #\pair]
+    ldr     r3, [r0, #\pair + 4]
+    lsrs    r2, #8
+    lsls    r2, #4
+    subs    r3, r2
+    str     r3, [r0, #\pair + 4]
+    .endr
+    mov     r6, r8
+    cmp     r6, #0
+    bne     6f
+    empty1  0
+    b       5f
+6:  empty1  1
+5:  adds    r0, #28
+    mov     r6, sp
+    adds    r6, #32 * \words
+    cmp     r0, r6
+    bne     7b
+    ldr     r7, [sp, #32 * \words + ARGUMENTS]
+    str     r1, [r7, #SUMS]
+    ldr     r2, [r7, #GROUPS]
+    subs    r2, #1
+    str     r2, [r7, #GROUPS]
+    beq     6f
+    b       1b
+6:  add     sp, #32 * \words
+    leave_sums
+    .balign 4
+8:  .word   0x11111111
+9:  .word   0x0F0F0F0F
+    .size   \name, . - \name
+    .endm
+
+    kernel1 spikelet_sum1_groups, 2
+    kernel1 spikelet_sum1_words,  1

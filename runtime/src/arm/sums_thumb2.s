@@ -243,20 +243,21 @@
     kernel  spikelet_sum4_groups, pass4, add4, empty_group4, 4
     kernel  spikelet_sum4_words,  pass1, add4, empty_word4, 1
 
-@ Nibbles of a pair of words to the word's four words of bytes at \bytes from sp.
+@ A word's nibbles to its two words of bytes at \bytes from sp.
+    .macro nibbles word, bytes
+    ldrd    r8, r9, [sp, #\bytes]
+    add     r9, r9, \word, lsr #4
+    and     \word, \word, #0x0F0F0F0F
+    add     r8, r8, \word
+    strd    r8, r9, [sp, #\bytes]
+    .endm
+
+@ Nibbles of a pair of words.
     .macro nibbles2 a, b, bytes
     lsr     r8, \a, #4
     sub     \b, \b, r8, lsl #2
-    ldrd    r8, r9, [sp, #\bytes]
-    add     r9, r9, \a, lsr #4
-    and     \a, \a, #0x0F0F0F0F
-    add     r8, r8, \a
-    strd    r8, r9, [sp, #\bytes]
-    ldrd    r8, r9, [sp, #\bytes+8]
-    add     r9, r9, \b, lsr #4
-    and     \b, \b, #0x0F0F0F0F
-    add     r8, r8, \b
-    strd    r8, r9, [sp, #\bytes+8]
+    nibbles \a, \bytes
+    nibbles \b, \bytes + 8
     .endm
 
 @ The sixteen columns of a word's bytes at \bytes from sp: a0, a1, b0, b1 of columns 4k, 4k+2, 4k+1, 4k+3.
@@ -308,6 +309,13 @@
     empty2  16, \add
     empty2  32, \add
     empty2  48, \add
+    .endm
+
+    .macro bytes2
+    strd    r4, r5, [sp]
+    strd    r4, r5, [sp, #8]
+    strd    r4, r5, [sp, #16]
+    strd    r4, r5, [sp, #24]
     .endm
 
     .macro bytes1
@@ -365,6 +373,164 @@
 
     kernel2 spikelet_sum2_groups, pass4, bytes4, nibbles4, empty_group2, 4
     kernel2 spikelet_sum2_words,  pass1, bytes1, nibbles1, empty_word2, 1
+
+@ Adds a word of fields of 1 bit to nibbles of every fourth field each; r11 has every fourth bit. What d holds of a, b and c
+@ besides its own goes in the end, as with two lanes.
+    .macro add1 a, b, c, d, w
+    and     r10, r11, \w
+    add     \a, \a, r10
+    and     r10, r11, \w, lsr #1
+    add     \b, \b, r10
+    and     r10, r11, \w, lsr #2
+    add     \c, \c, r10
+    add     \d, \d, \w, lsr #3
+    .endm
+
+@ As pass4, with two words of each row.
+    .macro pass2_of_1
+    mov     r11, #0x11111111
+    lsls    r8, r9, #31
+    ldr     r9, [r12], #4
+    bne     4f
+3:  add     r9, r9, lr
+    ldrd    r8, r9, [r9]
+    add1    r0, r1, r2, r3, r8
+    add1    r4, r5, r6, r7, r9
+    ldr     r9, [r12], #4
+4:  add     r9, r9, lr
+    ldrd    r8, r9, [r9]
+    add1    r0, r1, r2, r3, r8
+    add1    r4, r5, r6, r7, r9
+    ldr     r9, [r12], #4
+    cmp     r9, #0
+    bne     3b
+    .endm
+
+    .macro pass1_of_1
+    mov     r11, #0x11111111
+    ldr     r9, [r12], #4
+3:  ldr     r8, [r9, lr]
+    add1    r0, r1, r2, r3, r8
+    ldr     r9, [r12], #4
+    cmp     r9, #0
+    bne     3b
+    .endm
+
+@ Nibbles of four words to the word's eight words of bytes at \bytes from sp.
+    .macro nibbles1_of_1 a, b, c, d, bytes
+    lsr     r8, \a, #4
+    sub     \d, \d, r8, lsl #1
+    lsr     r8, \b, #4
+    sub     \d, \d, r8, lsl #2
+    lsr     r8, \c, #4
+    sub     \d, \d, r8, lsl #3
+    nibbles \a, \bytes
+    nibbles \b, \bytes + 8
+    nibbles \c, \bytes + 16
+    nibbles \d, \bytes + 24
+    .endm
+
+    .macro nibbles2_of_1
+    nibbles1_of_1 r0, r1, r2, r3, 0
+    nibbles1_of_1 r4, r5, r6, r7, 32
+    .endm
+
+@ A pair of words of bytes: the second left with its own, and the first to \even.
+    .macro own_bytes even, bytes
+    ldrd    \even, r8, [sp, #\bytes]
+    lsr     r9, \even, #8
+    sub     r8, r8, r9, lsl #4
+    str     r8, [sp, #\bytes + 4]
+    .endm
+
+@ Two columns of the bytes from bit \shift on of two words, times r4; r5 is added to that, or else the sums so far.
+    .macro put1 add, a, b, shift, sums
+    uxtb    r8, \a, ror #\shift
+    uxtb    r9, \b, ror #\shift
+    .if \add
+    ldrd    r6, r7, [r12, #\sums]
+    add     r6, r6, r5
+    add     r7, r7, r5
+    mla     r8, r8, r4, r6
+    mla     r9, r9, r4, r7
+    .else
+    mla     r8, r8, r4, r5
+    mla     r9, r9, r4, r5
+    .endif
+    strd    r8, r9, [r12, #\sums]
+    .endm
+
+@ Four columns of every eight from r0 to r3.
+    .macro put_half1 add, sums
+    .irp    shift, 0, 8, 16, 24
+    put1    \add, r0, r1, \shift, 4 * \shift + \sums
+    put1    \add, r2, r3, \shift, 4 * \shift + \sums + 8
+    .endr
+    .endm
+
+@ The 32 columns of the word whose bytes are at sp: every eighth in a word, the first four in the first words of pairs.
+    .macro empty1 add
+    own_bytes r0, 0
+    own_bytes r1, 8
+    own_bytes r2, 16
+    own_bytes r3, 24
+    put_half1 \add, 0
+    ldr     r0, [sp, #4]
+    ldr     r1, [sp, #12]
+    ldr     r2, [sp, #20]
+    ldr     r3, [sp, #28]
+    put_half1 \add, 16
+    add     r12, r12, #128
+    add     sp, sp, #32
+    .endm
+
+@ A kernel of 1 bit, as of 2; what bytes hold is scaled in the end.
+    .macro kernel1 name, pass, bytes, nibbles, words
+    .section .text.\name, "ax", %progbits
+    .global \name
+    .type   \name, %function
+    .thumb_func
+\name:
+    push    {r0, r4-r11, lr}
+    ldr     lr, [r0, #OFFSET]
+1:  ldr     r8, [sp]
+    ldr     r12, [r8, #LIST]
+    movs    r4, #0
+    movs    r5, #0
+    sub     sp, sp, #32 * \words
+    \bytes
+2:  start
+    \pass
+    \nibbles
+    ldr     r8, [r12]
+    cmp     r8, #0
+    bne     2b
+    ldr     r8, [sp, #32 * \words]
+    ldr     r12, [r8, #SUMS]
+    ldrd    r4, r5, [r8, #BYTES]
+    add     r11, sp, #32 * \words
+4:  ldr     r9, [r11]
+    ldr     r9, [r9, #ADD]
+    cmp     r9, #0
+    bne     5f
+    empty1  0
+    b       6f
+5:  empty1  1
+6:  cmp     sp, r11
+    bne     4b
+    ldr     r8, [sp]
+    str     r12, [r8, #SUMS]
+    add     lr, lr, #4 * \words
+    ldr     r9, [r8, #GROUPS]
+    subs    r9, r9, #1
+    str     r9, [r8, #GROUPS]
+    bne     1b
+    pop     {r0, r4-r11, pc}
+    .size   \name, . - \name
+    .endm
+
+    kernel1 spikelet_sum1_groups, pass2_of_1, bytes4, nibbles2_of_1, 2
+    kernel1 spikelet_sum1_words,  pass1_of_1, bytes2, "nibbles1_of_1 r0, r1, r2, r3, 0", 1
 
 @ Adds the fields of one row times a spike's value. r0 row, r1 sums, r2 words, r3 value.
     .macro graded name, bits

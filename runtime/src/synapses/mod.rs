@@ -25,6 +25,8 @@
 //! A weight times a spike is at most 127 × 256 in magnitude and a timestep has at most [`crate::MAX_WIDTH`] spikes: no sum
 //! leaves ±2^29, and no biased one 2^30.
 
+mod graded;
+#[cfg(not(thumb))]
 mod lanes;
 mod shape;
 mod width;
@@ -34,6 +36,12 @@ pub use width::Width;
 
 use crate::MAX_WIDTH;
 use crate::spikes::Spike;
+
+/// Planes of so many bits that some width of this build has.
+const EIGHT: bool = cfg!(feature = "width-8");
+const FOUR: bool = cfg!(any(feature = "width-5", feature = "width-4"));
+const TWO: bool = cfg!(any(feature = "width-3", feature = "width-2"));
+const ONE: bool = cfg!(any(feature = "width-5", feature = "width-3"));
 
 /// The weights from one layer's inputs to its neurons, in place.
 #[derive(Clone, Copy, Debug)]
@@ -112,10 +120,10 @@ impl<'m> Synapses<'m> {
         biased as i32 - i32::from(self.shape.width.most())
     }
 
-    /// Sums of the columns from the `first` on, one synapse at a time.
-    #[cfg(any(test, thumb))]
-    pub(crate) fn sum_plainly(&self, spiking: &[u16], first: usize, sums: &mut [i32]) {
-        for (column, sum) in self.columns_of(sums).iter_mut().enumerate().skip(first) {
+    /// Sums of the columns, one synapse at a time.
+    #[cfg(test)]
+    fn sum_plainly(&self, spiking: &[u16], sums: &mut [i32]) {
+        for (column, sum) in self.columns_of(sums).iter_mut().enumerate() {
             let rows = spiking.iter().filter_map(|&input| self.row(input));
             *sum = rows.map(|row| self.of_row(row, column)).sum();
         }
@@ -155,16 +163,10 @@ impl<'m> Synapses<'m> {
         self.spread(sums);
     }
 
-    /// [`Synapses::sum`] by the portable code, but for pruned columns.
-    #[cfg(thumb)]
-    pub(crate) fn sum_in_lanes(&self, spiking: &[u16], sums: &mut [i32]) {
-        lanes::sum(self, spiking, self.columns_of(sums));
-    }
-
     /// [`Synapses::sum_graded`] by the portable code, but for pruned columns.
     #[cfg(thumb2)]
     pub(crate) fn sum_graded_in_lanes(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
-        lanes::sum_graded(self, spikes, shift, self.columns_of(sums));
+        graded::sum(self, spikes, shift, self.columns_of(sums));
     }
 
     /// Words of a row.
@@ -188,7 +190,7 @@ impl<'m> Synapses<'m> {
         #[cfg(thumb2)]
         crate::arm::sums::sum_graded(self, spikes, shift & 15, sums);
         #[cfg(not(thumb2))]
-        lanes::sum_graded(self, spikes, shift & 15, self.columns_of(sums));
+        graded::sum(self, spikes, shift & 15, self.columns_of(sums));
         self.spread(sums);
     }
 
@@ -290,7 +292,7 @@ mod tests {
             let mut sums = vec![77; usize::from(self.neurons)];
             synapses.sum(spiking, &mut sums);
             let mut plainly = vec![0; usize::from(self.neurons)];
-            synapses.sum_plainly(spiking, 0, &mut plainly);
+            synapses.sum_plainly(spiking, &mut plainly);
             synapses.spread(&mut plainly);
             assert_eq!(sums, plainly);
             let events: Vec<_> = spiking.iter().map(|&i| (i, 1)).collect();
