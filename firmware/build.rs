@@ -1,8 +1,11 @@
-//! Puts the model into the firmware: its bytes, and the sizes of the memory it needs.
+//! Puts the model into the firmware: its bytes, and the sizes of the memory it needs. Into the program that measures kernels it
+//! puts weights. Both get the board's memory layout.
 
 use anyhow::{Context, bail};
 use spikelet_export::{AlignedBytes, ModelFile};
-use std::path::PathBuf;
+use spikelet_runtime::{Shape, Width};
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 fn main() -> anyhow::Result<()> {
@@ -13,6 +16,25 @@ fn main() -> anyhow::Result<()> {
         return Ok(());
     }
     let out = PathBuf::from(env::var("OUT_DIR")?);
+    if env::var_os("CARGO_FEATURE_KERNELS").is_some() {
+        weights(&out)?;
+    } else {
+        model(&out)?;
+    }
+    let (board, memory) = env::vars()
+        .filter_map(|(name, _)| Some(name.strip_prefix("CARGO_FEATURE_")?.to_lowercase().replace('_', "-")))
+        .find_map(|feature| fs::read(format!("memory/{feature}.x")).ok().map(|memory| (feature, memory)))
+        .context("choose a board with --features: it needs a file in firmware/memory")?;
+    println!("cargo::rustc-env=SPIKELET_BOARD={board}");
+    fs::write(out.join("memory.x"), memory)?;
+    // Handlers of interrupts would have their names here; no board uses any.
+    fs::write(out.join("device.x"), "")?;
+    println!("cargo::rustc-link-search={}", out.display());
+    Ok(())
+}
+
+/// Writes the model and its sizes.
+fn model(out: &Path) -> anyhow::Result<()> {
     let Some(model) = env::var_os("SPIKELET_MODEL").map(PathBuf::from) else {
         bail!("set SPIKELET_MODEL to a model file: make one with `spikelet export`");
     };
@@ -40,13 +62,30 @@ fn main() -> anyhow::Result<()> {
             bytes.len()
         ),
     )?;
-    let board = env::vars()
-        .filter_map(|(name, _)| Some(name.strip_prefix("CARGO_FEATURE_")?.to_lowercase().replace('_', "-")))
-        .find_map(|feature| fs::read(format!("memory/{feature}.x")).ok())
-        .context("choose a board with --features: it needs a file in firmware/memory")?;
-    fs::write(out.join("memory.x"), board)?;
-    // Handlers of interrupts would have their names here; no board uses any.
-    fs::write(out.join("device.x"), "")?;
-    println!("cargo::rustc-link-search={}", out.display());
+    Ok(())
+}
+
+/// Inputs of the synapses that are measured.
+const INPUTS: u16 = 25;
+
+/// Writes a block of weights of each width for each number of neurons that is measured.
+fn weights(out: &Path) -> anyhow::Result<()> {
+    let mut text = format!("/// Inputs of each block.\npub const INPUTS: u16 = {INPUTS};\n");
+    for neurons in [512, 100] {
+        writeln!(text, "/// Weights to {neurons} neurons, of each width.")?;
+        writeln!(text, "pub static TO_{neurons}: [(Width, &[u32]); {}] = [", Width::ALL.len())?;
+        for width in Width::ALL {
+            let shape = Shape::new(INPUTS, neurons, width);
+            let mut block = vec![0; shape.words()];
+            let values = 2 * u32::from(width.most().unsigned_abs()) + 1;
+            shape.pack(&mut block, |input, neuron| {
+                let value = (u32::from(input) * 31 + u32::from(neuron) * 17) % values;
+                (value as i32 - i32::from(width.most())) as i8
+            });
+            writeln!(text, "    (Width::{width:?}, &{block:?}),")?;
+        }
+        writeln!(text, "];")?;
+    }
+    fs::write(out.join("weights.rs"), text)?;
     Ok(())
 }

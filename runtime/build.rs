@@ -35,14 +35,22 @@ fn main() {
     let table = format!("static LOGARITHMIC: [u32; 253] = [\n{rows}];\n");
     fs::write(Path::new(&out).join("latency_table.rs"), table).expect("OUT_DIR is writable");
     println!("cargo::rerun-if-changed=build.rs");
-    println!("cargo::rustc-check-cfg=cfg(dsp, thumb2)");
+    println!("cargo::rustc-check-cfg=cfg(dsp, thumb, thumb2)");
     // Stable Rust tells crates nothing of the DSP extension. Every core of ARMv7E-M has it; on ARMv8-M it is optional.
     let target = env::var("TARGET").expect("cargo sets TARGET");
     let optional = target.starts_with("thumbv8m.main") && env::var_os("CARGO_FEATURE_DSP").is_some();
     if target.starts_with("thumbv7em") || optional {
         println!("cargo::rustc-cfg=dsp");
     }
+    // The assembler takes instructions of an optional extension only for a core that has it.
+    let core = if optional { ".cpu cortex-m33" } else { "" };
+    println!("cargo::rustc-env=SPIKELET_ASSEMBLER={core}");
     if ["thumbv7", "thumbv8m.main"].iter().any(|family| target.starts_with(family)) {
+        println!("cargo::rustc-cfg=thumb");
         println!("cargo::rustc-cfg=thumb2");
+    }
+    // Cores without Thumb-2: M0, M0+, M1 and M23.
+    if ["thumbv6m", "thumbv8m.base"].iter().any(|family| target.starts_with(family)) {
+        println!("cargo::rustc-cfg=thumb");
     }
 }

@@ -1,11 +1,14 @@
 //! The application, without a board: it reads requests from any byte stream and answers them with a network.
 //!
-//! Boards differ in [`main.rs`](../src/spikelet_firmware/main.rs.html)'s modules only; host tests run the same
-//! application over a pipe.
+//! Boards differ in the module `board` only, which is there on boards; host tests run the same application over a pipe.
 #![no_std]
 
 mod application;
+#[cfg(target_os = "none")]
+pub mod board;
 mod clock;
+#[cfg(all(target_os = "none", feature = "mps2"))]
+mod stack;
 
 pub use application::{Application, Buffers, Stop};
 pub use clock::{Board, Clock};

@@ -2,14 +2,11 @@
 #![no_std]
 #![no_main]
 
-mod board;
-mod stack;
-
 use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use spikelet_export::{ModelFile, link};
-use spikelet_firmware::{Application, Buffers, Stop};
+use spikelet_firmware::{Application, Buffers, Stop, board};
 use spikelet_runtime::{Memory, Network};
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));

@@ -4,7 +4,7 @@
 #[cfg(test)]
 extern crate std;
 
-#[cfg(thumb2)]
+#[cfg(thumb)]
 mod arm;
 pub mod encode;
 pub mod formats;

@@ -29,7 +29,7 @@ pub(crate) fn entry(k: i32) -> i32 {
 }
 
 /// tanh(0) in the table, of which there are 1,024 entries on each side: for assembly.
-#[cfg(dsp)]
+#[cfg(thumb)]
 pub(crate) fn middle() -> *const i16 {
     // Never empty: the table has 2,049 entries.
     TANH.get(SIDE as usize..).unwrap_or(&[]).as_ptr()

@@ -1,13 +1,36 @@
-//! Boards: one module each, chosen by a feature of its name.
+//! Boards, chosen by a feature of their name; those of the MPS2 share a module.
 //!
-//! A board's module offers `start`, which gives the board and its UART, `exit`, and, for tests, `fault`.
+//! A board's module offers [`CORE_HERTZ`] and, if the application runs on it, `start`, which gives the board and its UART.
 
-#[cfg(feature = "mps2-an386")]
-mod mps2_an386;
-#[cfg(all(feature = "mps2-an386", feature = "fault"))]
-pub use mps2_an386::fault;
-#[cfg(feature = "mps2-an386")]
-pub use mps2_an386::{exit, start};
+mod interrupts;
+#[cfg(feature = "microbit")]
+mod microbit;
+#[cfg(feature = "mps2")]
+mod mps2;
 
-#[cfg(not(feature = "mps2-an386"))]
-compile_error!("choose a board: build with --features mps2-an386");
+#[cfg(feature = "microbit")]
+pub use microbit::CORE_HERTZ;
+#[cfg(feature = "mps2")]
+pub use mps2::{CORE_HERTZ, Mps2, Uart, start};
+
+use cortex_m_semihosting::debug;
+// Takes the application's log out of the emulation.
+use defmt_semihosting as _;
+
+/// The board's name: its feature, and QEMU's machine.
+pub const NAME: &str = env!("SPIKELET_BOARD");
+
+/// Ends the emulation, with status 0 or 1.
+pub fn exit(success: bool) -> ! {
+    loop {
+        debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+    }
+}
+
+/// Reads where nothing is.
+#[cfg(feature = "fault")]
+#[allow(unsafe_code, reason = "the access is meant to fault")]
+pub fn fault() {
+    // SAFETY: none; the access is meant to fault, and nothing after it runs.
+    unsafe { (0xF000_0000 as *const u32).read_volatile() };
+}

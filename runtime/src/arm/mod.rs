@@ -3,6 +3,5 @@
 //! A kernel here gives the same bits as its plain form, which the tests of the `kernels` program compare on every core.
 #![allow(unsafe_code, reason = "calls assembly and passes it pointers to checked slices")]
 
-#[cfg(dsp)]
 pub(crate) mod neurons;
 pub(crate) mod sums;

@@ -1,4 +1,4 @@
-//! The timestep of neurons in assembly: neurons_dsp.s.
+//! The timestep of neurons in assembly: neurons_thumb2.s, or neurons_thumb1.s for cores without Thumb-2.
 
 use crate::formats::Current;
 use crate::integrator::any_input;
@@ -8,7 +8,17 @@ use crate::src_layer::{NeuronConstants, Potentials};
 use crate::tanh;
 use core::arch::global_asm;
 
-global_asm!(include_str!("neurons_dsp.s"), options(raw));
+#[cfg(dsp)]
+global_asm!(
+    env!("SPIKELET_ASSEMBLER"),
+    ".set SPIKELET_DSP, 1",
+    include_str!("neurons_thumb2.s"),
+    options(raw)
+);
+#[cfg(all(thumb2, not(dsp)))]
+global_asm!(".set SPIKELET_DSP, 0", include_str!("neurons_thumb2.s"), options(raw));
+#[cfg(not(thumb2))]
+global_asm!(include_str!("neurons_thumb1.s"), options(raw));
 
 /// Neurons that a turn of the loops advances.
 const QUAD: usize = 4;
@@ -23,16 +33,18 @@ struct Arguments {
     /// tanh(0) in its table.
     tanh: *const i16,
     quads: u32,
-    /// α, and ρ in the upper half.
-    alpha_rho: u32,
-    /// r, and r_s in the upper half.
-    r_r_s: u32,
-    /// Shares of h and, in the upper half, of h_s in the next h_s of a neuron at rest.
-    hyp: u32,
+    alpha: i16,
+    rho: i16,
+    r: i16,
+    r_s: i16,
+    /// Shares of h and of h_s in the next h_s of a neuron at rest.
+    hyp: [i16; 2],
     /// The same of a spiking one.
-    dep: u32,
+    dep: [i16; 2],
     /// 256 if spikes are binary, 0 if they are graded.
     value: u32,
+    /// Least h that makes a spike.
+    least: i32,
     /// Where the next spike goes.
     spikes: *mut crate::Spike,
 }
@@ -44,18 +56,16 @@ const _: () = {
 };
 
 unsafe extern "C" {
-    /// The first pass. Other bits than 0: the flag Q, bit 27, if a current was saturated.
-    fn spikelet_currents_dsp(arguments: &mut Arguments) -> u32;
+    /// The first pass. Other bits than 0 if a current was saturated.
+    fn spikelet_currents(arguments: &mut Arguments) -> u32;
     /// The same of sums that were multiplied by their gains before.
-    fn spikelet_products_dsp(arguments: &mut Arguments) -> u32;
+    fn spikelet_products(arguments: &mut Arguments) -> u32;
     /// The first pass without sums. Other bits than 0 if a current changed.
-    fn spikelet_silent_currents_dsp(arguments: &mut Arguments) -> u32;
+    fn spikelet_silent_currents(arguments: &mut Arguments) -> u32;
     /// The second pass; 0.
-    fn spikelet_graded_dsp(arguments: &mut Arguments) -> u32;
-    fn spikelet_binary_dsp(arguments: &mut Arguments) -> u32;
+    fn spikelet_potentials(arguments: &mut Arguments) -> u32;
     /// The second pass; other bits than 0 if a potential changed.
-    fn spikelet_silent_graded_dsp(arguments: &mut Arguments) -> u32;
-    fn spikelet_silent_binary_dsp(arguments: &mut Arguments) -> u32;
+    fn spikelet_silent_potentials(arguments: &mut Arguments) -> u32;
 }
 
 /// What a pass over whole quads has done.
@@ -81,7 +91,9 @@ pub(crate) fn advance(
     let count = neurons.len().min(sums.len()).min(currents.len()).min(potentials.len());
     let room = spikes.capacity().saturating_sub(spikes.len());
     let quads = count / QUAD;
-    if quads == 0 || room < count || !spikes.is_empty() || !constants.simple {
+    // Without Thumb-2 both shares of h_s must make exactly 1; the format cannot hold the one next to a 0.
+    let shared = cfg!(thumb2) || constants.hyp[0] > 0;
+    if quads == 0 || room < count || !spikes.is_empty() || !constants.simple || !shared {
         return Advanced { neurons: 0, saturated: false, changed: false };
     }
     if received && !constants.proved {
@@ -89,7 +101,8 @@ pub(crate) fn advance(
             *sum = any_input(*sum, gain);
         }
     }
-    let half = |low: i32, high: i32| (low as u32 & 0xFFFF) | (high as u32) << 16;
+    // All of them are the bits of 16-bit numbers.
+    let [hyp, dep] = [constants.hyp, constants.dep].map(|[of_h_s, of_h]| [of_h as i16, of_h_s as i16]);
     let mut arguments = Arguments {
         currents: currents.as_mut_ptr(),
         potentials: potentials.as_mut_ptr(),
@@ -97,37 +110,26 @@ pub(crate) fn advance(
         sums: sums.as_mut_ptr(),
         tanh: tanh::middle(),
         quads: quads as u32,
-        alpha_rho: half(constants.alpha, constants.rho),
-        r_r_s: half(constants.r, constants.r_s),
-        hyp: half(constants.hyp[1], constants.hyp[0]),
-        dep: half(constants.dep[1], constants.dep[0]),
+        alpha: constants.alpha as i16,
+        rho: constants.rho as i16,
+        r: constants.r as i16,
+        r_s: constants.r_s as i16,
+        hyp,
+        dep,
         value: if constants.binary { 256 } else { 0 },
+        least: constants.least,
         spikes: spikes.as_mut_ptr(),
     };
     // SAFETY: the passes read and write the first 4 × quads entries of slices that are at least so long and that nothing else
     // refers to meanwhile; the table of tanh has 1,024 entries on each side of its middle, and indices are
-    // within -1,024 to 1,024 by the ranges of a saturated current and of a 11-bit saturated argument.
+    // within -1,024 to 1,024 by the ranges of a saturated current and of an argument limited to 11 bits.
     let (first, second) = unsafe {
-        if received {
-            let first = if constants.proved {
-                spikelet_currents_dsp(&mut arguments)
-            } else {
-                spikelet_products_dsp(&mut arguments)
-            };
-            let second = if constants.binary {
-                spikelet_binary_dsp(&mut arguments)
-            } else {
-                spikelet_graded_dsp(&mut arguments)
-            };
-            (first, second)
-        } else {
-            let first = spikelet_silent_currents_dsp(&mut arguments);
-            let second = if constants.binary {
-                spikelet_silent_binary_dsp(&mut arguments)
-            } else {
-                spikelet_silent_graded_dsp(&mut arguments)
-            };
-            (first, second)
+        match (received, constants.proved) {
+            (true, true) => (spikelet_currents(&mut arguments), spikelet_potentials(&mut arguments)),
+            (true, false) => (spikelet_products(&mut arguments), spikelet_potentials(&mut arguments)),
+            (false, _) => {
+                (spikelet_silent_currents(&mut arguments), spikelet_silent_potentials(&mut arguments))
+            }
         }
     };
     // SAFETY: both pointers are into the list's memory, the second not before the first; the second pass has written every spike

@@ -1,50 +1,154 @@
-//! Sums of rows of packed weights in assembly: sums_thumb2.s.
+//! Sums of rows of packed weights in assembly: sums_thumb2.s, or sums_thumb1.s for cores without Thumb-2.
 //!
 //! Graded spikes are few: their rows are added one after the other, each field times the spike's value.
 //!
-//! Of spikes of value 1 the assembly goes through a list of the rows of spiking inputs, made here: chunk after chunk, each of as many rows as
-//! lanes hold. A chunk is two words that its lanes start with and 1 if its rows are odd (these three not for 2 bits), a pointer
-//! to each row, and a 0; the list ends with another 0.
+//! Of spikes of value 1 the assembly goes through a list of the rows of spiking inputs, made here for each plane: chunk after chunk, each
+//! of as many rows as lanes hold. A chunk is the number of its rows, two words that its lanes start with, a pointer to each row, and
+//! a 0; the list ends with another 0.
 
+#[cfg(thumb2)]
 use crate::spikes::Spike;
-use crate::synapses::{Synapses, Width, round};
+#[cfg(thumb2)]
+use crate::synapses::round;
+use crate::synapses::{Synapses, Width};
 use core::arch::global_asm;
 use core::mem::MaybeUninit;
+use core::ops::Range;
+use core::ptr;
 
+global_asm!(include_str!("rows.s"), options(raw));
+#[cfg(not(thumb2))]
+global_asm!(include_str!("sums_thumb1.s"), options(raw));
 #[cfg(dsp)]
-global_asm!(".set SPIKELET_DSP, 1", include_str!("sums_thumb2.s"), options(raw));
-#[cfg(not(dsp))]
+global_asm!(env!("SPIKELET_ASSEMBLER"), ".set SPIKELET_DSP, 1", include_str!("sums_thumb2.s"), options(raw));
+#[cfg(all(thumb2, not(dsp)))]
 global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw));
 
-/// Rows of a list at most.
+/// Rows of a list at most: bytes hold the sums of so many fields of 2 bits.
 const ROWS: usize = 56;
-/// Words of a list: four more for each 16 rows of 4 bits, and the last.
-const LIST: usize = ROWS + 4 * ROWS.div_ceil(16) + 1;
+/// Words of a list: four more for each chunk, of which those of 5 rows are the smallest, and the last.
+const LIST: usize = ROWS + 4 * ROWS.div_ceil(5) + 1;
 
 /// What a kernel works on; the assembly knows the offsets.
 #[repr(C)]
 struct Arguments {
-    list: *const u32,
+    list: *mut u32,
     sums: *mut i32,
     /// Groups of four words, or words, to go.
     groups: u32,
-    /// Bytes from a row's start to the first of them.
+    /// Bytes from a row's pointer to the first of them. Working memory of cores without Thumb-2.
     offset: u32,
     /// 0 to write the sums, 1 to add to them.
     add: u32,
     /// Working memory.
     cursor: u32,
-    /// Of 2 bits: what bytes start with, and those that hold every second field besides.
+    /// Of 2 bits: what bytes start with, and those that hold every second field besides. Of 1 bit: what a field counts, and what
+    /// is added to each sum.
     bytes: [u32; 2],
 }
 
+/// Lanes that fields are added up in: two words have those of even and of odd fields of a word.
+#[derive(Clone, Copy)]
+struct Lanes {
+    /// Bits of a lane.
+    bits: u32,
+    /// 1 in each lane of a word.
+    ones: u32,
+    /// Bits that lanes of odd fields hold those of even ones besides in, shifted down; 0 if they do not.
+    besides: u32,
+}
+
+impl Lanes {
+    const HALVES: Self = Self { bits: 16, ones: 0x0001_0001, besides: if cfg!(dsp) { 0 } else { !0xFFFF } };
+    const BYTES: Self = Self { bits: 8, ones: 0x0101_0101, besides: !0xFF };
+    /// These start empty.
+    const NIBBLES: Self = Self { bits: 4, ones: 0, besides: 0 };
+
+    /// What lanes start with if so many rows less a bias are going to be added: the middle of their range less all biases.
+    #[inline(always)]
+    const fn start(self, bias: u32, rows: u32) -> [u32; 2] {
+        let even = ((1 << (self.bits - 1)) - bias * rows).wrapping_mul(self.ones);
+        [even, even.wrapping_add((even & self.besides) >> (self.bits / 2))]
+    }
+}
+
+/// One plane of the rows, and the kernels that add it up.
+#[derive(Clone, Copy)]
+struct Plane {
+    /// Its first word in a row.
+    first: usize,
+    /// Words that it has in a row.
+    words: usize,
+    /// A word has 2 to the power of so many columns.
+    columns: u32,
+    /// What a field counts in a sum, where it is not 1 anyway.
+    scale: u32,
+    /// What is subtracted from each field, or from what it counts.
+    bias: u32,
+    lanes: Lanes,
+    /// Rows that the lanes hold.
+    chunk: usize,
+    /// A group has 2 to the power of so many words.
+    group: u32,
+    groups: Kernel,
+    rest: Kernel,
+}
+
+impl Plane {
+    const fn eight(words: usize) -> Self {
+        let (groups, rest) = (spikelet_sum8_groups as Kernel, spikelet_sum8_words as Kernel);
+        let lanes = Lanes::HALVES;
+        Self { first: 0, words, columns: 2, scale: 1, bias: 127, lanes, chunk: ROWS, group: 2, groups, rest }
+    }
+
+    /// Bytes hold 16 fields of 4 bits if the middle of these is subtracted.
+    const fn four(words: usize, bias: u32) -> Self {
+        let (groups, rest) = (spikelet_sum4_groups as Kernel, spikelet_sum4_words as Kernel);
+        let lanes = Lanes::BYTES;
+        Self { first: 0, words, columns: 3, scale: 1, bias, lanes, chunk: 16, group: 2, groups, rest }
+    }
+
+    /// Nibbles hold 7 fields that are at most 2, and 5 that are at most 3.
+    const fn two(words: usize, bias: u32, chunk: usize) -> Self {
+        let (groups, rest) = (spikelet_sum2_groups as Kernel, spikelet_sum2_words as Kernel);
+        let lanes = Lanes::NIBBLES;
+        Self { first: 0, words, columns: 4, scale: 1, bias, lanes, chunk, group: 2, groups, rest }
+    }
+
+    const fn one(first: usize, words: usize, scale: u32, bias: u32) -> Self {
+        let (groups, rest) = (spikelet_sum1_groups as Kernel, spikelet_sum1_words as Kernel);
+        let lanes = Lanes::NIBBLES;
+        Self { first, words, columns: 5, scale, bias, lanes, chunk: 15, group: 1, groups, rest }
+    }
+}
+
+/// The rows of a block; the assembly knows the offsets.
+#[repr(C)]
+struct Rows {
+    /// The first, from the plane's first word on.
+    first: *const u32,
+    /// Of one.
+    bytes: u32,
+    inputs: u32,
+    /// For each input its row, or a null pointer if each has its own.
+    table: *const u16,
+}
+
 unsafe extern "C" {
+    /// Writes pointers to the rows of the inputs from `first` up to `last` from `next` on, and gives what follows them.
+    fn spikelet_rows(next: *mut u32, first: *const u16, last: *const u16, rows: &Rows) -> *mut u32;
     fn spikelet_sum8_groups(arguments: &mut Arguments);
     fn spikelet_sum8_words(arguments: &mut Arguments);
     fn spikelet_sum4_groups(arguments: &mut Arguments);
     fn spikelet_sum4_words(arguments: &mut Arguments);
     fn spikelet_sum2_groups(arguments: &mut Arguments);
     fn spikelet_sum2_words(arguments: &mut Arguments);
+    fn spikelet_sum1_groups(arguments: &mut Arguments);
+    fn spikelet_sum1_words(arguments: &mut Arguments);
+}
+
+#[cfg(thumb2)]
+unsafe extern "C" {
     /// Adds the fields of `words` words of a row, which must not be 0, times `value` to the sums of their columns.
     fn spikelet_graded8(row: *const u32, sums: *mut i32, words: u32, value: i32);
     fn spikelet_graded4(row: *const u32, sums: *mut i32, words: u32, value: i32);
@@ -56,22 +160,33 @@ type Kernel = unsafe extern "C" fn(&mut Arguments);
 /// [`Synapses::sum`] but for pruned columns.
 #[inline]
 pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
-    match synapses.width() {
-        width if !width.is_built() => {}
-        Width::Eight if cfg!(feature = "width-8") => {
-            each_list::<8>(synapses, spiking, sums, spikelet_sum8_groups, spikelet_sum8_words);
+    let shape = synapses.shape();
+    let words = |bits| shape.plane_words(bits);
+    let room = shape.columns_kept().next_multiple_of(16).min(sums.len());
+    let sums = sums.get_mut(..room).unwrap_or(&mut []);
+    let mut add = |plane: &Plane, add| add_rows(synapses, plane, spiking, add, sums);
+    // Of two planes, what is left of the bias goes with the upper one.
+    let added = match synapses.width() {
+        Width::Eight if cfg!(feature = "width-8") => add(&Plane::eight(words(8)), false),
+        Width::Five if cfg!(feature = "width-5") => {
+            let upper = add(&Plane::one(words(4), words(1), 16, 7), false);
+            add(&Plane::four(words(4), 8), upper)
         }
-        Width::Four if cfg!(feature = "width-4") => {
-            each_list::<4>(synapses, spiking, sums, spikelet_sum4_groups, spikelet_sum4_words);
+        Width::Four if cfg!(feature = "width-4") => add(&Plane::four(words(4), 7), false),
+        Width::Three if cfg!(feature = "width-3") => {
+            let upper = add(&Plane::one(words(2), words(1), 4, 1), false);
+            add(&Plane::two(words(2), 2, 5), upper)
         }
-        Width::Two if cfg!(feature = "width-2") => {
-            each_list::<2>(synapses, spiking, sums, spikelet_sum2_groups, spikelet_sum2_words);
-        }
-        _ => synapses.sum_in_lanes(spiking, sums),
+        Width::Two if cfg!(feature = "width-2") => add(&Plane::two(words(2), 1, 7), false),
+        _ => false,
+    };
+    if !added {
+        sums.fill(0);
     }
 }
 
 /// [`Synapses::sum_graded`] but for pruned columns, less the shift.
+#[cfg(thumb2)]
 #[inline]
 pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
     match synapses.width() {
@@ -89,6 +204,7 @@ pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, s
     }
 }
 
+#[cfg(thumb2)]
 #[inline(never)]
 fn each_spike<const BITS: u32>(
     synapses: &Synapses<'_>,
@@ -99,7 +215,8 @@ fn each_spike<const BITS: u32>(
 ) {
     let columns = 32 / BITS as usize;
     let full = synapses.row_words().min(sums.len() / columns);
-    if full < synapses.row_words() {
+    // The kernels know no row without words, which is that of a layer whose columns are all pruned.
+    if full == 0 || full < synapses.row_words() {
         return synapses.sum_graded_in_lanes(spikes, shift, sums);
     }
     let sums = sums.get_mut(..full * columns).unwrap_or(&mut []);
@@ -116,114 +233,102 @@ fn each_spike<const BITS: u32>(
     round(values * i32::from(synapses.width().most()), shift, sums);
 }
 
+/// Writes the sums of a plane's columns, or adds them to what is there; says whether there was a row at all.
 #[inline(never)]
-fn each_list<const BITS: u32>(
-    synapses: &Synapses<'_>,
-    spiking: &[u16],
-    sums: &mut [i32],
-    groups: Kernel,
-    words: Kernel,
-) {
-    // Words of a row whose columns all have room.
-    let full = synapses.row_words().min(sums.len() / (32 / BITS as usize));
-    let mut add = 0;
+fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, sums: &mut [i32]) -> bool {
+    // Words of whose columns all have room, and the sums of one more.
+    let full = plane.words.min(sums.len() >> plane.columns);
+    let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return false };
+    let mut last = [const { MaybeUninit::uninit() }; 32];
+    let mut added = false;
     let mut list = [const { MaybeUninit::uninit() }; LIST];
     for spiking in spiking.chunks(ROWS) {
-        let Some(bytes) = fill::<BITS>(synapses, spiking, &mut list) else { continue };
+        let Some(rows) = fill(synapses, plane, spiking, &mut list) else { continue };
         let mut arguments = Arguments {
-            list: list.as_ptr().cast(),
-            sums: sums.as_mut_ptr(),
-            groups: (full / 4) as u32,
+            list: list.as_mut_ptr().cast(),
+            sums: whole.as_mut_ptr(),
+            groups: (full >> plane.group) as u32,
             offset: 0,
-            add,
+            add: u32::from(add | added),
             cursor: 0,
-            bytes,
+            bytes: if plane.scale > 1 {
+                [plane.scale, (plane.bias * rows).wrapping_neg()]
+            } else {
+                Lanes::BYTES.start(plane.bias, rows)
+            },
         };
-        // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a row, of at least `full` words; a kernel
-        // reads so many words of it and writes the sums of their columns, for which `sums` has room. Nothing else refers to
-        // them meanwhile.
+        // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a plane of a row, of at least `full` words,
+        // and one more if there are as many; a kernel reads so many words of it and writes the sums of their columns, for which
+        // there is room. Nothing else refers to them meanwhile.
         unsafe {
             if arguments.groups > 0 {
-                groups(&mut arguments);
+                (plane.groups)(&mut arguments);
             }
-            arguments.groups = (full % 4) as u32;
-            arguments.offset = (full / 4 * 16) as u32;
+            let grouped = full >> plane.group << plane.group;
+            arguments.groups = (full - grouped) as u32;
+            arguments.offset = 4 * grouped as u32;
             if arguments.groups > 0 {
-                words(&mut arguments);
+                (plane.rest)(&mut arguments);
+            }
+            if full < plane.words && !part.is_empty() {
+                arguments.groups = 1;
+                arguments.offset = 4 * full as u32;
+                arguments.sums = last.as_mut_ptr().cast();
+                arguments.add = added.into();
+                (plane.rest)(&mut arguments);
             }
         }
-        add = 1;
+        added = true;
     }
-    // No row at all, or columns without room for their whole word.
-    let first = if add == 0 { 0 } else { full * (32 / BITS as usize) };
-    if first < sums.len() {
-        synapses.sum_plainly(spiking, first, sums);
+    if added && full < plane.words {
+        for (sum, last) in part.iter_mut().zip(last) {
+            // SAFETY: the kernel has written a word's sums, and the part is shorter.
+            let last = unsafe { last.assume_init() };
+            *sum = if add { *sum + last } else { last };
+        }
     }
+    added
 }
 
-/// Fills the list with the rows of spiking inputs, at most [`ROWS`], and gives the words that the bytes of 2-bit weights start
-/// with; `None` if there is no row.
+/// Fills the list with the rows of spiking inputs, at most [`ROWS`]; says how many they are, `None` if there is none.
 #[inline(always)]
-fn fill<const BITS: u32>(
+fn fill(
     synapses: &Synapses<'_>,
+    plane: &Plane,
     spiking: &[u16],
     list: &mut [MaybeUninit<u32>; LIST],
-) -> Option<[u32; 2]> {
-    // Rows that lanes hold, and words before a chunk.
-    let (chunk, header) = match BITS {
-        8 => (ROWS, 3),
-        4 => (16, 3),
-        _ => (7, 0),
+) -> Option<u32> {
+    let shape = synapses.shape();
+    let rows = Rows {
+        // Rows lie in the block, whose length is that of all rows: so their addresses do not overflow.
+        first: synapses.block().as_ptr().wrapping_add(plane.first),
+        bytes: 4 * synapses.row_words() as u32,
+        inputs: shape.inputs.into(),
+        table: shape.rows.map_or(ptr::null(), <[u16]>::as_ptr),
     };
-    let base = synapses.block().as_ptr() as u32;
-    let bytes = 4 * synapses.row_words() as u32;
-    let (mut all, mut end) = (0, 0);
-    for spiking in spiking.chunks(chunk) {
-        let start = end + header;
-        let mut next = start;
-        for &input in spiking {
-            // Rows lie in the block, whose length is that of all rows: so their addresses do not overflow.
-            if let Some(row) = synapses.row_of(input)
-                && let Some(word) = list.get_mut(next)
-            {
-                word.write(base.wrapping_add(bytes.wrapping_mul(row.into())));
-                next += 1;
+    let mut end: *mut u32 = list.as_mut_ptr().cast();
+    let mut all = 0;
+    for spiking in spiking.get(..ROWS).unwrap_or(spiking).chunks(plane.chunk.max(1)) {
+        // SAFETY: there is room for so many rows, and for the four other words of so many chunks; no chunk is empty. A table has a
+        // row for each input, and rows it names are in the block.
+        unsafe {
+            let start = end.add(3);
+            let Range { start: first, end: last } = spiking.as_ptr_range();
+            let next = spikelet_rows(start, first, last, &rows);
+            let rows = next.offset_from_unsigned(start) as u32;
+            if rows == 0 {
+                continue;
             }
-        }
-        let rows = (next - start) as u32;
-        if rows == 0 {
-            continue;
-        }
-        if header > 0 {
-            let (even, odd) = lanes::<BITS>(rows);
-            for (word, value) in list.get_mut(end..start)?.iter_mut().zip([even, odd, rows & 1]) {
-                word.write(value);
-            }
-        }
-        list.get_mut(next)?.write(0);
-        end = next + 1;
-        all += rows;
-    }
-    list.get_mut(end)?.write(0);
-    if all == 0 { None } else { Some(lanes::<2>(all).into()) }
-}
-
-/// What lanes of even and of odd fields start with if so many rows are going to be added: the middle of their range less all biases.
-fn lanes<const BITS: u32>(rows: u32) -> (u32, u32) {
-    match BITS {
-        8 => {
-            let even = (0x8000 - 127 * rows) * 0x0001_0001;
-            // With DSP, lanes of odd fields hold only those.
-            (even, if cfg!(dsp) { even } else { even.wrapping_add((even >> 16) << 8) })
-        }
-        4 => {
-            let even = (0x80 - 7 * rows) * 0x0101_0101;
-            (even, even.wrapping_add((even & !0xFF) >> 4))
-        }
-        // Bytes of nibbles of 2-bit fields.
-        _ => {
-            let even = (0x80 - rows) * 0x0101_0101;
-            (even, even.wrapping_add((even & !0xFF) >> 4))
+            let [even, odd] = plane.lanes.start(plane.bias, rows);
+            end.write(rows);
+            end.add(1).write(even);
+            end.add(2).write(odd);
+            next.write(0);
+            end = next.add(1);
+            all += rows;
         }
     }
+    // SAFETY: there is room for the last word.
+    unsafe { end.write(0) };
+    if all == 0 { None } else { Some(all) }
 }

@@ -48,24 +48,11 @@
     add     \a, \a, \w
     .endm
 
-@ Goes through the list from r12 on until a 0, adding four words, or one, of each row. lr: their offset in a row.
+@ Goes through the list from r12 on until a 0, adding four words of each row, whose offset in it is in lr: two rows a turn; it
+@ begins in the middle if their number, in r9, is odd.
     .macro pass4 add
     ldr     r11, [r12], #4
-3:  add     r11, r11, lr
-    ldm     r11, {r8, r9, r10, r11}
-    \add    r0, r4, r8
-    \add    r1, r5, r9
-    \add    r2, r6, r10
-    \add    r3, r7, r11
-    ldr     r11, [r12], #4
-    cmp     r11, #0
-    bne     3b
-    .endm
-
-@ The same, two rows a turn; it begins in the middle if r9 is 1, for an odd row.
-    .macro pass4_by_two add
-    ldr     r11, [r12], #4
-    cmp     r9, #0
+    lsls    r9, r9, #31
     bne     4f
 3:  add     r11, r11, lr
     ldm     r11, {r8, r9, r10, r11}
@@ -85,6 +72,7 @@
     bne     3b
     .endm
 
+@ The same of one word.
     .macro pass1 add
     ldr     r11, [r12], #4
 3:  ldr     r8, [r11, lr]
@@ -94,10 +82,10 @@
     bne     3b
     .endm
 
-@ Lanes as the list's next two words say, and r9 the third.
+@ A chunk's number of rows to r9, and lanes as its next two words say.
     .macro start
-    ldrd    r0, r4, [r12], #8
     ldr     r9, [r12], #4
+    ldrd    r0, r4, [r12], #8
     mov     r1, r0
     mov     r2, r0
     mov     r3, r0
@@ -134,11 +122,20 @@
     put     \add, \a, \b
     .endm
 
+@ Adds a word's byte from bit \shift on to a sum, without DSP; lr is free.
+    .macro add_byte sum, bytes, shift
+    .if \shift == 24
+    add     \sum, \sum, \bytes, asr #24
+    .else
+    sxtb    lr, \bytes, ror #\shift
+    add     \sum, \sum, lr
+    .endif
+    .endm
+
 @ The eight columns of bytes. With DSP a sum and a byte are added in one instruction.
     .macro empty4 a, b, add
-    uxtb    r8, \a
-    sub     r8, \a, r8
-    sub     \b, \b, r8, lsr #4
+    lsr     r8, \a, #8
+    sub     \b, \b, r8, lsl #4
     eor     \a, \a, #0x80808080
     eor     \b, \b, #0x80808080
     .if \add & SPIKELET_DSP
@@ -155,41 +152,22 @@
     sxtab   r11, r11, \b, ror #24
     stm     r12!, {r8, r9, r10, r11}
     .else
+    .irp    half, 0, 16
     .if \add
     ldm     r12, {r8, r9, r10, r11}
-    push    {r8, r9, r10, r11}
-    .endif
-    sxtb    r8, \a
-    sxtb    r9, \b
-    sxtb    r10, \a, ror #8
-    sxtb    r11, \b, ror #8
-    bytes   \add
-    .if \add
-    ldm     r12, {r8, r9, r10, r11}
-    push    {r8, r9, r10, r11}
-    .endif
-    sxtb    r8, \a, ror #16
-    sxtb    r9, \b, ror #16
-    sxtb    r10, \a, ror #24
-    sxtb    r11, \b, ror #24
-    bytes   \add
-    .endif
-    .endm
-
-@ Stores r8 to r11; when adding, the sums so far stand on the stack, since no register is free for them.
-    .macro bytes add
-    .if \add
-    push    {r0, r1}
-    ldrd    r0, r1, [sp, #8]
-    add     r8, r8, r0
-    add     r9, r9, r1
-    ldrd    r0, r1, [sp, #16]
-    add     r10, r10, r0
-    add     r11, r11, r1
-    pop     {r0, r1}
-    add     sp, sp, #16
+    add_byte r8, \a, \half
+    add_byte r9, \b, \half
+    add_byte r10, \a, \half + 8
+    add_byte r11, \b, \half + 8
+    .else
+    sxtb    r8, \a, ror #\half
+    sxtb    r9, \b, ror #\half
+    sxtb    r10, \a, ror #\half + 8
+    sxtb    r11, \b, ror #\half + 8
     .endif
     stm     r12!, {r8, r9, r10, r11}
+    .endr
+    .endif
     .endm
 
     .macro empty_group8 add
@@ -240,7 +218,10 @@
     ldr     r8, [sp]
     str     r12, [r8, #CURSOR]
     ldr     r12, [r8, #SUMS]
+    str     lr, [r8, #OFFSET]
     \empty  1
+    ldr     r8, [sp]
+    ldr     lr, [r8, #OFFSET]
 5:  mov     r9, r12
     ldr     r8, [sp]
     ldr     r12, [r8, #CURSOR]
@@ -257,38 +238,36 @@
     .size   \name, . - \name
     .endm
 
-    kernel  spikelet_sum8_groups, pass4_by_two, add8, empty_group8, 4
+    kernel  spikelet_sum8_groups, pass4, add8, empty_group8, 4
     kernel  spikelet_sum8_words,  pass1, add8, empty_word8, 1
-    kernel  spikelet_sum4_groups, pass4_by_two, add4, empty_group4, 4
+    kernel  spikelet_sum4_groups, pass4, add4, empty_group4, 4
     kernel  spikelet_sum4_words,  pass1, add4, empty_word4, 1
 
-@ Nibbles of a pair of words to the word's four words of bytes at \bytes from sp.
-    .macro nibbles2 a, b, bytes
-    and     r8, \a, #15
-    sub     r8, \a, r8
-    sub     \b, \b, r8, lsr #2
+@ A word's nibbles to its two words of bytes at \bytes from sp.
+    .macro nibbles word, bytes
     ldrd    r8, r9, [sp, #\bytes]
-    add     r9, r9, \a, lsr #4
-    and     \a, \a, #0x0F0F0F0F
-    add     r8, r8, \a
+    add     r9, r9, \word, lsr #4
+    and     \word, \word, #0x0F0F0F0F
+    add     r8, r8, \word
     strd    r8, r9, [sp, #\bytes]
-    ldrd    r8, r9, [sp, #\bytes+8]
-    add     r9, r9, \b, lsr #4
-    and     \b, \b, #0x0F0F0F0F
-    add     r8, r8, \b
-    strd    r8, r9, [sp, #\bytes+8]
+    .endm
+
+@ Nibbles of a pair of words.
+    .macro nibbles2 a, b, bytes
+    lsr     r8, \a, #4
+    sub     \b, \b, r8, lsl #2
+    nibbles \a, \bytes
+    nibbles \b, \bytes + 8
     .endm
 
 @ The sixteen columns of a word's bytes at \bytes from sp: a0, a1, b0, b1 of columns 4k, 4k+2, 4k+1, 4k+3.
     .macro empty2 bytes, add
     add     r8, sp, #\bytes
     ldm     r8, {r0, r1, r2, r3}
-    uxtb    r8, r0
-    sub     r8, r0, r8
-    sub     r1, r1, r8, lsr #4
-    uxtb    r8, r2
-    sub     r8, r2, r8
-    sub     r3, r3, r8, lsr #4
+    lsr     r8, r0, #8
+    sub     r1, r1, r8, lsl #4
+    lsr     r8, r2, #8
+    sub     r3, r3, r8, lsl #4
     eor     r0, r0, #0x80808080
     eor     r1, r1, #0x80808080
     eor     r2, r2, #0x80808080
@@ -305,17 +284,6 @@
     sxtb    r11, r3, ror #\turn
     put     \add, r4, r5
     .endr
-    .endm
-
-    .macro zero4
-    mov     r0, #0
-    mov     r1, r0
-    mov     r2, r0
-    mov     r3, r0
-    mov     r4, r0
-    mov     r5, r0
-    mov     r6, r0
-    mov     r7, r0
     .endm
 
     .macro bytes4
@@ -343,9 +311,11 @@
     empty2  48, \add
     .endm
 
-    .macro zero1
-    mov     r0, #0
-    mov     r4, #0
+    .macro bytes2
+    strd    r4, r5, [sp]
+    strd    r4, r5, [sp, #8]
+    strd    r4, r5, [sp, #16]
+    strd    r4, r5, [sp, #24]
     .endm
 
     .macro bytes1
@@ -362,7 +332,7 @@
     .endm
 
 @ A kernel of 2 bits: fields add up in nibbles for a chunk of the list, nibbles in bytes for the whole list.
-    .macro kernel2 name, pass, bytes, zero, nibbles, empty, words
+    .macro kernel2 name, pass, bytes, nibbles, empty, words
     .section .text.\name, "ax", %progbits
     .global \name
     .type   \name, %function
@@ -375,7 +345,7 @@
     ldr     r12, [r8, #LIST]
     ldrd    r4, r5, [r8, #BYTES]
     \bytes
-2:  \zero
+2:  start
     \pass   add2
     \nibbles
     ldr     r8, [r12]
@@ -401,8 +371,166 @@
     .size   \name, . - \name
     .endm
 
-    kernel2 spikelet_sum2_groups, pass4, bytes4, zero4, nibbles4, empty_group2, 4
-    kernel2 spikelet_sum2_words,  pass1, bytes1, zero1, nibbles1, empty_word2, 1
+    kernel2 spikelet_sum2_groups, pass4, bytes4, nibbles4, empty_group2, 4
+    kernel2 spikelet_sum2_words,  pass1, bytes1, nibbles1, empty_word2, 1
+
+@ Adds a word of fields of 1 bit to nibbles of every fourth field each; r11 has every fourth bit. What d holds of a, b and c
+@ besides its own goes in the end, as with two lanes.
+    .macro add1 a, b, c, d, w
+    and     r10, r11, \w
+    add     \a, \a, r10
+    and     r10, r11, \w, lsr #1
+    add     \b, \b, r10
+    and     r10, r11, \w, lsr #2
+    add     \c, \c, r10
+    add     \d, \d, \w, lsr #3
+    .endm
+
+@ As pass4, with two words of each row.
+    .macro pass2_of_1
+    mov     r11, #0x11111111
+    lsls    r8, r9, #31
+    ldr     r9, [r12], #4
+    bne     4f
+3:  add     r9, r9, lr
+    ldrd    r8, r9, [r9]
+    add1    r0, r1, r2, r3, r8
+    add1    r4, r5, r6, r7, r9
+    ldr     r9, [r12], #4
+4:  add     r9, r9, lr
+    ldrd    r8, r9, [r9]
+    add1    r0, r1, r2, r3, r8
+    add1    r4, r5, r6, r7, r9
+    ldr     r9, [r12], #4
+    cmp     r9, #0
+    bne     3b
+    .endm
+
+    .macro pass1_of_1
+    mov     r11, #0x11111111
+    ldr     r9, [r12], #4
+3:  ldr     r8, [r9, lr]
+    add1    r0, r1, r2, r3, r8
+    ldr     r9, [r12], #4
+    cmp     r9, #0
+    bne     3b
+    .endm
+
+@ Nibbles of four words to the word's eight words of bytes at \bytes from sp.
+    .macro nibbles1_of_1 a, b, c, d, bytes
+    lsr     r8, \a, #4
+    sub     \d, \d, r8, lsl #1
+    lsr     r8, \b, #4
+    sub     \d, \d, r8, lsl #2
+    lsr     r8, \c, #4
+    sub     \d, \d, r8, lsl #3
+    nibbles \a, \bytes
+    nibbles \b, \bytes + 8
+    nibbles \c, \bytes + 16
+    nibbles \d, \bytes + 24
+    .endm
+
+    .macro nibbles2_of_1
+    nibbles1_of_1 r0, r1, r2, r3, 0
+    nibbles1_of_1 r4, r5, r6, r7, 32
+    .endm
+
+@ A pair of words of bytes: the second left with its own, and the first to \even.
+    .macro own_bytes even, bytes
+    ldrd    \even, r8, [sp, #\bytes]
+    lsr     r9, \even, #8
+    sub     r8, r8, r9, lsl #4
+    str     r8, [sp, #\bytes + 4]
+    .endm
+
+@ Two columns of the bytes from bit \shift on of two words, times r4; r5 is added to that, or else the sums so far.
+    .macro put1 add, a, b, shift, sums
+    uxtb    r8, \a, ror #\shift
+    uxtb    r9, \b, ror #\shift
+    .if \add
+    ldrd    r6, r7, [r12, #\sums]
+    add     r6, r6, r5
+    add     r7, r7, r5
+    mla     r8, r8, r4, r6
+    mla     r9, r9, r4, r7
+    .else
+    mla     r8, r8, r4, r5
+    mla     r9, r9, r4, r5
+    .endif
+    strd    r8, r9, [r12, #\sums]
+    .endm
+
+@ Four columns of every eight from r0 to r3.
+    .macro put_half1 add, sums
+    .irp    shift, 0, 8, 16, 24
+    put1    \add, r0, r1, \shift, 4 * \shift + \sums
+    put1    \add, r2, r3, \shift, 4 * \shift + \sums + 8
+    .endr
+    .endm
+
+@ The 32 columns of the word whose bytes are at sp: every eighth in a word, the first four in the first words of pairs.
+    .macro empty1 add
+    own_bytes r0, 0
+    own_bytes r1, 8
+    own_bytes r2, 16
+    own_bytes r3, 24
+    put_half1 \add, 0
+    ldr     r0, [sp, #4]
+    ldr     r1, [sp, #12]
+    ldr     r2, [sp, #20]
+    ldr     r3, [sp, #28]
+    put_half1 \add, 16
+    add     r12, r12, #128
+    add     sp, sp, #32
+    .endm
+
+@ A kernel of 1 bit, as of 2; what bytes hold is scaled in the end.
+    .macro kernel1 name, pass, bytes, nibbles, words
+    .section .text.\name, "ax", %progbits
+    .global \name
+    .type   \name, %function
+    .thumb_func
+\name:
+    push    {r0, r4-r11, lr}
+    ldr     lr, [r0, #OFFSET]
+1:  ldr     r8, [sp]
+    ldr     r12, [r8, #LIST]
+    movs    r4, #0
+    movs    r5, #0
+    sub     sp, sp, #32 * \words
+    \bytes
+2:  start
+    \pass
+    \nibbles
+    ldr     r8, [r12]
+    cmp     r8, #0
+    bne     2b
+    ldr     r8, [sp, #32 * \words]
+    ldr     r12, [r8, #SUMS]
+    ldrd    r4, r5, [r8, #BYTES]
+    add     r11, sp, #32 * \words
+4:  ldr     r9, [r11]
+    ldr     r9, [r9, #ADD]
+    cmp     r9, #0
+    bne     5f
+    empty1  0
+    b       6f
+5:  empty1  1
+6:  cmp     sp, r11
+    bne     4b
+    ldr     r8, [sp]
+    str     r12, [r8, #SUMS]
+    add     lr, lr, #4 * \words
+    ldr     r9, [r8, #GROUPS]
+    subs    r9, r9, #1
+    str     r9, [r8, #GROUPS]
+    bne     1b
+    pop     {r0, r4-r11, pc}
+    .size   \name, . - \name
+    .endm
+
+    kernel1 spikelet_sum1_groups, pass2_of_1, bytes4, nibbles2_of_1, 2
+    kernel1 spikelet_sum1_words,  pass1_of_1, bytes2, "nibbles1_of_1 r0, r1, r2, r3, 0", 1
 
 @ Adds the fields of one row times a spike's value. r0 row, r1 sums, r2 words, r3 value.
     .macro graded name, bits

@@ -12,7 +12,10 @@ use crate::spikes::LayerSpikes;
 use crate::src_layer::{GatedBy, SpikeKind, SrcLayer};
 
 /// Advances a layer's neurons with the fastest code there is for this machine; see [`SrcLayer::update`].
-#[inline]
+///
+/// On devices it stays a function of this crate, optimised as that is: firmware is often optimised for size.
+#[cfg_attr(not(target_os = "none"), inline)]
+#[cfg_attr(target_os = "none", inline(never))]
 pub(crate) fn advance(
     layer: &SrcLayer<'_>,
     received: bool,
@@ -22,7 +25,7 @@ pub(crate) fn advance(
 ) -> Update {
     #[cfg(not(target_os = "none"))]
     return pulp::Arch::new().dispatch(wide::Advance { layer, received, sums, states, spikes });
-    #[cfg(all(target_os = "none", dsp))]
+    #[cfg(all(target_os = "none", thumb))]
     {
         let constants = Constants::of(layer);
         let LayerStates { currents, potentials } = states;
@@ -38,7 +41,7 @@ pub(crate) fn advance(
         let rest = plain::advance(layer, received, done.neurons, sums, states, spikes);
         Update { saturated: done.saturated | rest.saturated, rests: rest.rests & !done.changed }
     }
-    #[cfg(all(target_os = "none", not(dsp)))]
+    #[cfg(all(target_os = "none", not(thumb)))]
     return plain::advance(layer, received, 0, sums, states, spikes);
 }
 
@@ -64,6 +67,7 @@ pub(crate) struct Constants {
     pub least: i32,
     pub binary: bool,
     /// z is 0 and the gate at h\[t\], as in the paper's experiments.
+    #[cfg_attr(not(thumb), allow(dead_code, reason = "only kernels beside the plain one ask"))]
     pub simple: bool,
     pub proved: bool,
 }

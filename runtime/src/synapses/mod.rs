@@ -25,6 +25,8 @@
 //! A weight times a spike is at most 127 × 256 in magnitude and a timestep has at most [`crate::MAX_WIDTH`] spikes: no sum
 //! leaves ±2^29, and no biased one 2^30.
 
+mod graded;
+#[cfg(not(thumb))]
 mod lanes;
 mod shape;
 mod width;
@@ -34,6 +36,12 @@ pub use width::Width;
 
 use crate::MAX_WIDTH;
 use crate::spikes::Spike;
+
+/// Planes of so many bits that some width of this build has.
+const EIGHT: bool = cfg!(feature = "width-8");
+const FOUR: bool = cfg!(any(feature = "width-5", feature = "width-4"));
+const TWO: bool = cfg!(any(feature = "width-3", feature = "width-2"));
+const ONE: bool = cfg!(any(feature = "width-5", feature = "width-3"));
 
 /// The weights from one layer's inputs to its neurons, in place.
 #[derive(Clone, Copy, Debug)]
@@ -112,10 +120,10 @@ impl<'m> Synapses<'m> {
         biased as i32 - i32::from(self.shape.width.most())
     }
 
-    /// Sums of the columns from the `first` on, one synapse at a time.
-    #[cfg(any(test, thumb2))]
-    pub(crate) fn sum_plainly(&self, spiking: &[u16], first: usize, sums: &mut [i32]) {
-        for (column, sum) in self.columns_of(sums).iter_mut().enumerate().skip(first) {
+    /// Sums of the columns, one synapse at a time.
+    #[cfg(test)]
+    fn sum_plainly(&self, spiking: &[u16], sums: &mut [i32]) {
+        for (column, sum) in self.columns_of(sums).iter_mut().enumerate() {
             let rows = spiking.iter().filter_map(|&input| self.row(input));
             *sum = rows.map(|row| self.of_row(row, column)).sum();
         }
@@ -148,27 +156,21 @@ impl<'m> Synapses<'m> {
     /// where there is room for them, so that it costs time if there is not.
     pub fn sum(&self, spiking: &[u16], sums: &mut [i32]) {
         let spiking = spiking.get(..MAX_WIDTH).unwrap_or(spiking);
-        #[cfg(thumb2)]
+        #[cfg(thumb)]
         crate::arm::sums::sum(self, spiking, sums);
-        #[cfg(not(thumb2))]
+        #[cfg(not(thumb))]
         lanes::sum(self, spiking, self.columns_of(sums));
         self.spread(sums);
-    }
-
-    /// [`Synapses::sum`] by the portable code, but for pruned columns.
-    #[cfg(thumb2)]
-    pub(crate) fn sum_in_lanes(&self, spiking: &[u16], sums: &mut [i32]) {
-        lanes::sum(self, spiking, self.columns_of(sums));
     }
 
     /// [`Synapses::sum_graded`] by the portable code, but for pruned columns.
     #[cfg(thumb2)]
     pub(crate) fn sum_graded_in_lanes(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
-        lanes::sum_graded(self, spikes, shift, self.columns_of(sums));
+        graded::sum(self, spikes, shift, self.columns_of(sums));
     }
 
     /// Words of a row.
-    #[cfg(thumb2)]
+    #[cfg(thumb)]
     pub(crate) const fn row_words(&self) -> usize {
         self.row_words
     }
@@ -188,15 +190,15 @@ impl<'m> Synapses<'m> {
         #[cfg(thumb2)]
         crate::arm::sums::sum_graded(self, spikes, shift & 15, sums);
         #[cfg(not(thumb2))]
-        lanes::sum_graded(self, spikes, shift & 15, self.columns_of(sums));
+        graded::sum(self, spikes, shift & 15, self.columns_of(sums));
         self.spread(sums);
     }
 
     /// Moves the sums of the kept columns to their neurons, with 0 for all others.
     fn spread(&self, sums: &mut [i32]) {
         let Some(columns) = self.shape.columns else { return };
-        let mut left = columns.len();
         let neurons = usize::from(self.shape.neurons).min(sums.len());
+        let mut left = columns.partition_point(|&kept| usize::from(kept) < neurons);
         // From the last on: a column stands at or before its neuron, so nothing is overwritten that is still needed.
         for neuron in (0..neurons).rev() {
             let mut sum = 0;
@@ -290,11 +292,14 @@ mod tests {
             let mut sums = vec![77; usize::from(self.neurons)];
             synapses.sum(spiking, &mut sums);
             let mut plainly = vec![0; usize::from(self.neurons)];
-            synapses.sum_plainly(spiking, 0, &mut plainly);
+            synapses.sum_plainly(spiking, &mut plainly);
             synapses.spread(&mut plainly);
             assert_eq!(sums, plainly);
             let events: Vec<_> = spiking.iter().map(|&i| (i, 1)).collect();
             assert_eq!(sums, self.plain(&events), "{:?}, {} spikes", self.shape(), spiking.len());
+            let mut short = vec![77; usize::from(self.neurons / 2)];
+            synapses.sum(spiking, &mut short);
+            assert_eq!(short, sums[..short.len()], "{:?}, room for half", self.shape());
 
             let events: Vec<_> = spiking.iter().map(|&i| (i, 1 + i32::from(i) * 37 % 256)).collect();
             let spikes: Vec<_> =
@@ -304,6 +309,8 @@ mod tests {
                 let rounded = |sum: i32| (sum + ((1 << shift) >> 1)) >> shift;
                 let expected: Vec<_> = self.plain(&events).into_iter().map(rounded).collect();
                 assert_eq!(sums, expected, "{:?}, shift {shift}", self.shape());
+                synapses.sum_graded(&spikes, shift, &mut short);
+                assert_eq!(short, sums[..short.len()], "{:?}, shift {shift}, room for half", self.shape());
             }
         }
     }

@@ -79,7 +79,7 @@ impl<'m> Shape<'m> {
 
     /// Columns of a row.
     #[inline]
-    pub(super) fn columns_kept(&self) -> usize {
+    pub(crate) fn columns_kept(&self) -> usize {
         self.columns.map_or(usize::from(self.neurons), <[u16]>::len)
     }
 
@@ -93,7 +93,7 @@ impl<'m> Shape<'m> {
 
     /// Words of a plane of a row.
     #[inline]
-    pub(super) fn plane_words(&self, bits: u32) -> usize {
+    pub(crate) fn plane_words(&self, bits: u32) -> usize {
         (self.columns_kept() * bits as usize).div_ceil(32)
     }
 

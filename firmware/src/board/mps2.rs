@@ -1,35 +1,36 @@
-//! ARM MPS2+ with the AN386 image, a Cortex-M4F, as QEMU emulates it.
+//! ARM MPS2+ with the images AN385 (Cortex-M3), AN386 (M4F), AN500 (M7) and AN505 (M33), as QEMU emulates them.
 //!
-//! UART 0 and timer 0 are those of the CMSDK. Under `-icount shift=7` QEMU advances the 25 MHz timer by exactly 3.2
-//! ticks per instruction, so that ticks count instructions.
-#![allow(
-    unsafe_code,
-    reason = "names the interrupts, and reads and writes the registers of UART 0 and timer 0"
-)]
+//! UART 0 and timer 0 are those of the CMSDK, and where they lie is all that differs. Under `-icount shift=7` an instruction
+//! takes exactly 128 ns of emulated time, so that the timer's ticks count instructions.
+#![allow(unsafe_code, reason = "reads and writes the registers of UART 0 and timer 0")]
 
+use crate::{Board, Clock};
 use core::convert::Infallible;
-use cortex_m_semihosting::debug;
-use defmt_semihosting as _;
 use embedded_io::{ErrorType, Read, Write};
 use spikelet_export::link::MemoryUse;
-use spikelet_firmware::{Board, Clock};
 
-unsafe extern "C" {
-    fn DefaultHandler();
+/// Where UART and timer lie.
+#[cfg(not(feature = "mps2-an505"))]
+mod image {
+    pub const UART: usize = 0x4000_4000;
+    pub const TIMER: usize = 0x4000_0000;
+}
+/// The same of AN505, whose secure state the program never leaves.
+#[cfg(feature = "mps2-an505")]
+mod image {
+    pub const UART: usize = 0x5020_0000;
+    pub const TIMER: usize = 0x5000_0000;
 }
 
-/// The interrupts of the CMSDK, none of which is used: without this table cortex-m-rt makes room for 240 of them, 832 B more.
-// SAFETY: cortex-m-rt asks for a symbol of this name and in this section, of as many handlers as the chip has interrupts.
-#[unsafe(link_section = ".vector_table.interrupts")]
-#[unsafe(no_mangle)]
-pub static __INTERRUPTS: [unsafe extern "C" fn(); 32] = [DefaultHandler; 32];
+use image::{TIMER, UART};
 
-const UART: usize = 0x4000_4000;
+/// Frequency of the core, which SysTick and timer 0 count.
+pub const CORE_HERTZ: u32 = if cfg!(feature = "mps2-an505") { 20_000_000 } else { 25_000_000 };
+
 const DATA: usize = UART;
 const STATE: usize = UART + 0x04;
 const CONTROL: usize = UART + 0x08;
 const BAUD_DIVIDER: usize = UART + 0x10;
-const TIMER: usize = 0x4000_0000;
 const TIMER_CONTROL: usize = TIMER;
 const TIMER_VALUE: usize = TIMER + 0x04;
 const TIMER_RELOAD: usize = TIMER + 0x08;
@@ -49,14 +50,14 @@ fn write(register: usize, value: u32) {
 
 /// The board.
 #[derive(Debug)]
-pub struct Mps2An386;
+pub struct Mps2;
 
 /// UART 0, 8 data bits, no parity.
 #[derive(Debug)]
 pub struct Uart;
 
 /// Starts the clock and the UART.
-pub fn start() -> (Mps2An386, Uart) {
+pub fn start() -> (Mps2, Uart) {
     write(TIMER_RELOAD, u32::MAX);
     write(TIMER_VALUE, u32::MAX);
     write(TIMER_CONTROL, 1);
@@ -64,25 +65,11 @@ pub fn start() -> (Mps2An386, Uart) {
     write(CONTROL, 3);
     // Without a first read the emulated UART may never begin to receive.
     read(DATA);
-    (Mps2An386, Uart)
+    (Mps2, Uart)
 }
 
-/// Ends the emulation, with status 0 or 1.
-pub fn exit(success: bool) -> ! {
-    loop {
-        debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
-    }
-}
-
-/// Reads where nothing is.
-#[cfg(feature = "fault")]
-pub fn fault() {
-    // SAFETY: none; the access is meant to fault, and nothing after it runs.
-    unsafe { (0xF000_0000 as *const u32).read_volatile() };
-}
-
-impl Clock for Mps2An386 {
-    const TICKS_PER_SECOND: u32 = 25_000_000;
+impl Clock for Mps2 {
+    const TICKS_PER_SECOND: u32 = CORE_HERTZ;
 
     fn ticks(&self) -> u32 {
         // The timer counts down.
@@ -90,8 +77,8 @@ impl Clock for Mps2An386 {
     }
 }
 
-impl Board for Mps2An386 {
-    const NAME: &'static str = "mps2-an386";
+impl Board for Mps2 {
+    const NAME: &'static str = super::NAME;
     const EMULATED: bool = true;
 
     fn memory_use(&self) -> MemoryUse {
