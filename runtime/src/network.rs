@@ -197,7 +197,9 @@ impl<'m, 'a> Network<'m, 'a> {
 
     /// Second stage of a layer's timestep: advances its neurons and lists their spikes. `received` says whether the first
     /// stage has been; without it, no input spikes.
-    #[inline]
+    // Never part of `step` on devices, which would keep both stages' stack at once.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn update_neurons(&mut self, layer: usize, received: bool) {
         let Some((cells, Parts { mut states, sums, spikes })) = self.layer(layer) else {
             return;

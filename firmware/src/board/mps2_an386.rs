@@ -9,7 +9,6 @@
 
 use core::convert::Infallible;
 use cortex_m_semihosting::debug;
-use defmt_semihosting as _;
 use embedded_io::{ErrorType, Read, Write};
 use spikelet_export::link::MemoryUse;
 use spikelet_firmware::{Board, Clock};

@@ -17,7 +17,7 @@ global_asm!(".set SPIKELET_DSP, 1", include_str!("sums_thumb2.s"), options(raw))
 global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw));
 
 /// Rows of a list at most.
-const ROWS: usize = 56;
+const ROWS: usize = 48;
 /// Words of a list: four more for each 16 rows of 4 bits, and the last.
 const LIST: usize = ROWS + 4 * ROWS.div_ceil(16) + 1;
 

@@ -157,12 +157,14 @@ impl<'m> Synapses<'m> {
 
     /// [`Synapses::sum`] by the portable code, but for pruned columns.
     #[cfg(thumb2)]
+    #[inline(never)]
     pub(crate) fn sum_in_lanes(&self, spiking: &[u16], sums: &mut [i32]) {
         lanes::sum(self, spiking, self.columns_of(sums));
     }
 
     /// [`Synapses::sum_graded`] by the portable code, but for pruned columns.
     #[cfg(thumb2)]
+    #[inline(never)]
     pub(crate) fn sum_graded_in_lanes(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
         lanes::sum_graded(self, spikes, shift, self.columns_of(sums));
     }
