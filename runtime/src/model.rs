@@ -151,3 +151,40 @@ impl Need {
         self.inputs <= MAX_WIDTH && self.widest <= MAX_WIDTH && self.layers <= MAX_LAYERS
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::{Current, Decay, Loss};
+    use crate::{Integrator, LifLayer, Shape, Synapses, Width, lif_neuron};
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let shape = |inputs, neurons| Shape::new(inputs, neurons, Width::Eight);
+        let (wide, narrow) = ([0; 3], [0; 2]);
+        let neurons = [lif_neuron(1, Current::ONE, Current::ZERO); 2];
+        let integrator = Integrator { decay: Decay::from_num(0.5), shift: 0, proved: false };
+        let layer = |synapses| Layer::from(LifLayer::new(synapses, &neurons, integrator).unwrap());
+        let first = layer(Synapses::new(&wide, shape(3, 2)).unwrap());
+        let above = layer(Synapses::new(&narrow, shape(2, 2)).unwrap());
+        let readout =
+            |neurons| Readout::new(neurons, 2, Loss::from_num(0.1), Score::ONE, Score::ZERO).unwrap();
+
+        let mut model = Model::empty();
+        assert_eq!((model.inputs(), model.steps(), model.need().neurons), (0, 0, 0));
+        assert_eq!(model.finish(readout(2), 5), Err(ModelError::NoLayers));
+        model.push(first).unwrap();
+        assert_eq!(model.push(first), Err(ModelError::Chain));
+        assert_eq!(model.finish(readout(4), 5), Err(ModelError::Readout));
+        assert_eq!(model.finish(readout(2), 0), Err(ModelError::NoSteps));
+        assert_eq!(model.set_margin(Score::ZERO), Err(ModelError::Margin));
+        for _ in 1..MAX_LAYERS {
+            model.push(above).unwrap();
+        }
+        assert_eq!(model.push(above), Err(ModelError::ManyLayers));
+        model.finish(readout(2), 5).unwrap();
+        model.set_margin(Score::ONE).unwrap();
+        assert_eq!((model.layers().len(), model.inputs(), model.steps()), (MAX_LAYERS, 3, 5));
+        assert_eq!(model.margin(), Some(Score::ONE));
+    }
+}

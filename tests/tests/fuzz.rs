@@ -1,7 +1,9 @@
 //! The checks that are fuzzed, on the committed corpus and on mutations of it: short, repeatable, and without a fuzzer.
 //! tests/fuzz/README.md tells how the long runs go.
 
-use spikelet_tests::{Noise, root};
+use spikelet_export::EncoderHeader;
+use spikelet_runtime::Width;
+use spikelet_tests::{GENERAL, LIF, Noise, PAPER, random_model_in, rate, root};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -66,4 +68,34 @@ fn any_model_file_is_refused_or_runs() {
 #[test]
 fn any_bytes_on_the_link_are_survived() {
     fuzz("frames", spikelet_fuzz::frames);
+}
+
+/// Writes the models that the corpus began with, and the one that frames are played to: after a change of the format.
+#[test]
+#[ignore = "writes files of this repository"]
+fn write_models() {
+    use Width::{Eight, Five, Four, Three, Two};
+    let folder = root().join("tests/fuzz");
+    let deep = [&[4][..], &[2, 3].repeat(7), &[2, 10]].concat();
+    let write = |name: &str, model: &[u8]| fs::write(folder.join(name), model).unwrap();
+    let rate = rate();
+    write("small.spk", &random_model_in(&[Eight], PAPER, &[16, 12, 10], [0, 15, 0], rate, 9));
+    write("corpus/model/paper", &random_model_in(&[Eight], PAPER, &[16, 12, 10], [0, 20, 0], rate, 1));
+    let latency = EncoderHeader::Latency {};
+    write(
+        "corpus/model/widths",
+        &random_model_in(&Width::ALL, GENERAL, &[9, 4, 5, 6, 7, 10], [3, 20, 2], latency, 2),
+    );
+    let logarithmic = EncoderHeader::LatencyLog {};
+    write(
+        "corpus/model/lif",
+        &random_model_in(&[Eight, Two], LIF, &[16, 13, 20], [0, 20, 9], logarithmic, 3),
+    );
+    let events = EncoderHeader::Events {};
+    write(
+        "corpus/model/events",
+        &random_model_in(&[Five, Three], PAPER, &[25, 11, 30], [1, 9, 0], events, 4),
+    );
+    write("corpus/model/one", &random_model_in(&[Four], PAPER, &[1, 10], [0, 3, 0], rate, 5));
+    write("corpus/model/deep", &random_model_in(&[Two], GENERAL, &deep, [0, 30, 0], rate, 6));
 }
