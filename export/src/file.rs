@@ -4,11 +4,12 @@ use crate::crc;
 use crate::header::{CellHeader, EncoderHeader, Header, LayerHeader, Outline, RawProvenance};
 use crate::input::Input;
 use core::fmt;
+use core::mem::MaybeUninit;
 use serde::Deserialize;
 use spikelet_runtime::formats::{Coefficient, Gate, Score};
 use spikelet_runtime::{
-    GatedBy, Layer, LifLayer, LifNeuron, MAX_LAYERS, MAX_WIDTH, Model, NeuronConstants, Shape, SpikeKind,
-    SrcConstants, SrcLayer, Synapses, SynapsesError, Width,
+    GatedBy, Layer, LifLayer, LifNeuron, MAX_WIDTH, Model, NeuronConstants, Shape, SpikeKind, SrcConstants,
+    SrcLayer, Synapses, SynapsesError, Width,
 };
 
 /// The first four bytes of a model file.
@@ -85,13 +86,25 @@ impl core::error::Error for FileError {}
 impl<'m> ModelFile<'m> {
     /// Checks a file and opens it without copying.
     ///
+    /// Takes some kilobytes of stack; boards have [`ModelFile::open_in`].
+    ///
     /// # Errors
     /// [`FileError`] for the first thing that is wrong; nothing of such a file is used.
     pub fn open(bytes: &'m [u8]) -> Result<Self, FileError> {
+        Self::open_in(&mut MaybeUninit::uninit(), bytes).cloned()
+    }
+
+    /// The same, writing what is known of the file where it is to stay: takes some hundred bytes of stack.
+    ///
+    /// # Errors
+    /// As [`ModelFile::open`].
+    pub fn open_in<'p>(place: &'p mut MaybeUninit<Self>, bytes: &'m [u8]) -> Result<&'p Self, FileError> {
         let (mut header, blocks) = split(bytes)?;
         let outline: Outline = decode(&mut header)?;
         let input = Input::of(&outline).ok_or(FileError::Range)?;
-        Ok(Self { bytes, input, model: assemble(&outline, header, input.sequence(), blocks)? })
+        let file = place.write(Self { bytes, input, model: Model::empty() });
+        assemble(&mut file.model, &outline, header, input.sequence(), blocks)?;
+        Ok(file)
     }
 
     /// CRC-32 of the file, its identity.
@@ -165,24 +178,24 @@ fn decode<'m, T: Deserialize<'m>>(header: &mut &'m [u8]) -> Result<T, FileError>
 /// runtime relies on. Layers are decoded one by one: all of them at once would take a kilobyte of a board's stack.
 #[inline(never)]
 fn assemble<'m>(
+    model: &mut Model<'m>,
     outline: &Outline,
     mut header: &'m [u8],
     steps: u16,
     blocks: &'m [u8],
-) -> Result<Model<'m>, FileError> {
+) -> Result<(), FileError> {
     let mut inputs = in_width(outline.inputs())?;
     if let EncoderHeader::Rate { gain, .. } = outline.encoder
         && gain > 1 << 16
     {
         return Err(FileError::Range);
     }
-    let mut layers = heapless::Vec::<Layer<'m>, MAX_LAYERS>::new();
     let mut blocks = Blocks(blocks);
     // The number of layers, a varint: below 128 that is a byte.
     for _ in 0..decode::<u8>(&mut header)? {
         let layer = layer_of(&decode(&mut header)?, inputs, &mut blocks)?;
         inputs = layer.synapses().neurons();
-        layers.push(layer).map_err(|_| FileError::Range)?;
+        model.push(layer).map_err(|_| FileError::Range)?;
     }
     decode::<RawProvenance<'_>>(&mut header)?;
     if !header.is_empty() {
@@ -192,10 +205,10 @@ fn assemble<'m>(
         return Err(FileError::Blocks);
     }
     let readout = outline.readout.readout(inputs, outline.classes).map_err(|_| FileError::Range)?;
-    let model = Model::new(layers, readout, steps).map_err(|_| FileError::Range)?;
+    model.finish(readout, steps).map_err(|_| FileError::Range)?;
     match outline.margin {
-        None => Ok(model),
-        Some(margin) => model.with_margin(Score::from_bits(margin)).map_err(|_| FileError::Range),
+        None => Ok(()),
+        Some(margin) => model.set_margin(Score::from_bits(margin)).map_err(|_| FileError::Range),
     }
 }
 

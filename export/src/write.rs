@@ -294,10 +294,13 @@ mod tests {
         assert!(matches!(encoder(EncoderHeader::Latency {}), (Some(_), true)));
     }
 
+    /// Every so many bytes or bits are tried: all, but for Miri, which is slow.
+    const STRIDE: usize = if cfg!(miri) { 61 } else { 1 };
+
     #[test]
     fn every_truncation_and_extension_is_refused() {
         let file = small();
-        for length in 0..file.len() {
+        for length in (0..file.len()).step_by(STRIDE) {
             assert!(ModelFile::open(&AlignedBytes::from_slice(&file[..length])).is_err(), "{length} bytes");
         }
         let mut longer = file.to_vec();
@@ -308,7 +311,7 @@ mod tests {
     #[test]
     fn every_flipped_bit_is_refused() {
         let mut file = small();
-        for bit in 0..file.len() * 8 {
+        for bit in (0..file.len() * 8).step_by(STRIDE) {
             file[bit / 8] ^= 1 << (bit % 8);
             assert!(ModelFile::open(&file).is_err(), "bit {bit}");
             file[bit / 8] ^= 1 << (bit % 8);
@@ -328,10 +331,10 @@ mod tests {
     #[test]
     fn flipped_bits_with_a_right_crc_do_no_harm() {
         let mut refused = 0;
-        for bit in 0..small().len() * 8 {
+        for bit in (0..small().len() * 8).step_by(STRIDE) {
             refused += usize::from(with_crc(|file| file[bit / 8] ^= 1 << (bit % 8)).is_err());
         }
-        assert!(refused > 300, "{refused}");
+        assert!(refused > 300 / STRIDE, "{refused}");
     }
 
     #[test]

@@ -5,7 +5,8 @@ use embedded_io::{Read, Write};
 use heapless::VecView;
 use spikelet_export::ModelFile;
 use spikelet_export::link::{
-    self, FrameError, Hello, Inferred, LinkError, Measured, Receiver, Reply, ReplyBody, Request, RequestBody,
+    self, BoardInferred, FrameError, Hello, LinkError, Measured, Receiver, Reply, ReplyBody, Request,
+    RequestBody,
 };
 use spikelet_runtime::{Need, Network};
 
@@ -42,7 +43,7 @@ pub struct Application<'m, 'a, B> {
 /// The network and the state of its train of spikes.
 #[derive(Debug)]
 struct Answerer<'m, 'a> {
-    network: Network<'m, 'a>,
+    network: &'a mut Network<'m, 'a>,
     /// The train of spikes at hand; `None` without one.
     train: Option<Train>,
 }
@@ -50,10 +51,8 @@ struct Answerer<'m, 'a> {
 /// A train of spikes since its `Begin`.
 #[derive(Clone, Copy, Debug, Default)]
 struct Train {
-    /// Timesteps made.
-    steps: u16,
-    /// Ticks in the network.
-    ticks: u32,
+    /// What was done of it.
+    work: Work,
     /// It ends when the network has decided.
     early: bool,
     /// The network has, and it does.
@@ -62,7 +61,7 @@ struct Train {
 
 impl<'m, 'a, B: Board> Application<'m, 'a, B> {
     /// An application for a model at work on a board.
-    pub const fn new(file: &'m ModelFile<'m>, network: Network<'m, 'a>, board: B) -> Self {
+    pub const fn new(file: &'m ModelFile<'m>, network: &'a mut Network<'m, 'a>, board: B) -> Self {
         Self { file, board, answerer: Answerer { network, train: None } }
     }
 
@@ -79,65 +78,61 @@ impl<'m, 'a, B: Board> Application<'m, 'a, B> {
             };
             for &byte in bytes.get(..count).unwrap_or(&[]) {
                 let Some(frame) = receiver.push(byte) else { continue };
-                let (sequence, body) = self.reply(frame, spiking);
-                let stop = matches!(body, Err(Ending));
-                let body = body.unwrap_or(ReplyBody::Done { steps: 0, decided: false });
-                // A reply always fits: link::REPLY is made for the most classes and layers.
-                let frame = link::encode(&Reply { sequence, body }, reply).unwrap_or(&[]);
+                let request = frame.and_then(decode);
+                let (sequence, answer) = match request {
+                    Ok(Request { sequence, body }) => (Some(sequence), self.answer(body, spiking)),
+                    Err(error) => (None, Err(error.into())),
+                };
+                let frame = self.reply(sequence, answer, reply);
                 if let Err(error) = stream.write_all(frame).and_then(|()| stream.flush()) {
                     return Stop::Io(error);
                 }
-                if stop {
+                if matches!(answer, Ok(Answer::Ending)) {
                     return Stop::Shutdown;
                 }
             }
         }
     }
 
-    fn reply(
-        &mut self,
-        frame: Result<&mut [u8], FrameError>,
-        spiking: &mut VecView<u16>,
-    ) -> (Option<u16>, Result<ReplyBody<'static>, Ending>) {
-        let request: Result<Request<'_>, FrameError> = match frame {
-            Ok(frame) => link::decode(frame),
-            Err(error) => Err(error),
-        };
-        match request {
-            Ok(Request { sequence, body }) => (Some(sequence), self.answer(body, spiking)),
-            Err(error) => {
-                let error = match error {
-                    FrameError::Damaged => LinkError::Damaged,
-                    FrameError::Unknown => LinkError::Unknown,
-                    FrameError::Oversized => LinkError::Oversized,
-                };
-                (None, Ok(ReplyBody::Error(error)))
+    /// Carries a request out.
+    fn answer(&mut self, body: RequestBody<'_>, spiking: &mut VecView<u16>) -> Result<Answer, LinkError> {
+        let answerer = &mut self.answerer;
+        match body {
+            RequestBody::Hello { .. } => Ok(Answer::Hello),
+            RequestBody::InferPixels { stream, early, pixels } => {
+                answerer.infer(self.file, stream, early, pixels, spiking, &self.board)
             }
+            RequestBody::Begin { early } => Ok(answerer.begin(early)),
+            RequestBody::Steps { spikes } => answerer.advance(spikes, spiking, &self.board),
+            RequestBody::Finish => answerer.finish(),
+            RequestBody::Measure { layer, spikes } => {
+                answerer.measure(layer.into(), spikes, spiking, &self.board)
+            }
+            RequestBody::Memory => Ok(Answer::Memory),
+            RequestBody::Shutdown if B::EMULATED => Ok(Answer::Ending),
+            RequestBody::Shutdown => Err(LinkError::Unsupported),
         }
     }
 
-    fn answer(
-        &mut self,
-        body: RequestBody<'_>,
-        spiking: &mut VecView<u16>,
-    ) -> Result<ReplyBody<'static>, Ending> {
-        let answerer = &mut self.answerer;
-        let answer = match body {
-            RequestBody::Hello { .. } => Ok(ReplyBody::Hello(self.hello())),
-            RequestBody::InferPixels { stream, early, pixels } => answerer
-                .infer(self.file, stream, early, pixels, spiking, &self.board)
-                .map(ReplyBody::Inferred),
-            RequestBody::Begin { early } => Ok(answerer.begin(early)),
-            RequestBody::Steps { spikes } => answerer.advance(spikes, spiking, &self.board),
-            RequestBody::Finish => answerer.finish().map(ReplyBody::Inferred),
-            RequestBody::Measure { layer, spikes } => {
-                answerer.measure(layer.into(), spikes, spiking, &self.board).map(ReplyBody::Measured)
-            }
-            RequestBody::Memory => Ok(ReplyBody::Memory(self.board.memory_use())),
-            RequestBody::Shutdown if B::EMULATED => return Err(Ending),
-            RequestBody::Shutdown => Err(LinkError::Unsupported),
+    /// Encodes the reply. Apart from the rest, so that its stack is free while the network works.
+    #[inline(never)]
+    fn reply<'r>(
+        &self,
+        sequence: Option<u16>,
+        answer: Result<Answer, LinkError>,
+        reply: &'r mut [u8],
+    ) -> &'r [u8] {
+        let body = match answer {
+            Ok(Answer::Hello) => ReplyBody::Hello(self.hello()),
+            Ok(Answer::Done { steps, decided }) => ReplyBody::Done { steps, decided },
+            Ok(Answer::Inferred(of)) => ReplyBody::Inferred(self.answerer.result(of)),
+            Ok(Answer::Measured(measured)) => ReplyBody::Measured(measured),
+            Ok(Answer::Memory) => ReplyBody::Memory(self.board.memory_use()),
+            Ok(Answer::Ending) => ReplyBody::Done { steps: 0, decided: false },
+            Err(error) => ReplyBody::Error(error),
         };
-        Ok(answer.unwrap_or_else(ReplyBody::Error))
+        // A reply always fits: link::REPLY is made for the most classes and layers.
+        link::encode_reply(&Reply { sequence, body }, reply).unwrap_or(&[])
     }
 
     fn hello(&self) -> Hello<'static> {
@@ -158,42 +153,68 @@ impl<'m, 'a, B: Board> Application<'m, 'a, B> {
     }
 }
 
-/// The host has asked the board to end.
+/// Decodes a request. Apart from the rest, like [`Application::reply`].
+#[inline(never)]
+fn decode(frame: &mut [u8]) -> Result<Request<'_>, FrameError> {
+    link::decode(frame)
+}
+
+/// What is left to say of a request that was carried out.
 #[derive(Clone, Copy, Debug)]
-struct Ending;
+enum Answer {
+    Hello,
+    Done { steps: u16, decided: bool },
+    Inferred(Work),
+    Measured(Measured),
+    Memory,
+    Ending,
+}
+
+/// What was done of a train of spikes.
+#[derive(Clone, Copy, Debug, Default)]
+struct Work {
+    /// Timesteps made.
+    steps: u16,
+    /// Ticks in the network.
+    ticks: u32,
+    /// Ticks spent encoding pixels.
+    ticks_encoding: u32,
+}
 
 impl Answerer<'_, '_> {
-    fn begin(&mut self, early: bool) -> ReplyBody<'static> {
+    fn begin(&mut self, early: bool) -> Answer {
         self.network.reset();
         self.train = Some(Train { early, ..Train::default() });
-        ReplyBody::Done { steps: 0, decided: false }
+        Answer::Done { steps: 0, decided: false }
     }
 
+    #[inline(never)]
     fn advance(
         &mut self,
         mut packed: &[u8],
         spiking: &mut VecView<u16>,
         board: &impl Board,
-    ) -> Result<ReplyBody<'static>, LinkError> {
+    ) -> Result<Answer, LinkError> {
         let mut train = self.train.ok_or(LinkError::NotBegun)?;
         let inputs = self.network.model().inputs();
         while !packed.is_empty() && !train.decided {
             link::unpack_step(&mut packed, inputs, spiking).map_err(|_| LinkError::Spikes)?;
-            train.steps = train.steps.checked_add(1).ok_or(LinkError::TooLong)?;
+            train.work.steps = train.work.steps.checked_add(1).ok_or(LinkError::TooLong)?;
             let start = board.ticks();
             self.network.step(spiking);
             train.decided = train.early && self.network.has_decided();
-            train.ticks = train.ticks.wrapping_add(board.ticks().wrapping_sub(start));
+            train.work.ticks = train.work.ticks.wrapping_add(board.ticks().wrapping_sub(start));
             self.train = Some(train);
         }
-        Ok(ReplyBody::Done { steps: train.steps, decided: train.decided })
+        Ok(Answer::Done { steps: train.work.steps, decided: train.decided })
     }
 
-    fn finish(&mut self) -> Result<Inferred, LinkError> {
+    fn finish(&mut self) -> Result<Answer, LinkError> {
         let train = self.train.take().ok_or(LinkError::NotBegun)?;
-        Ok(self.result(train.steps, train.ticks, 0))
+        Ok(Answer::Inferred(train.work))
     }
 
+    #[inline(never)]
     fn infer(
         &mut self,
         file: &ModelFile<'_>,
@@ -202,57 +223,50 @@ impl Answerer<'_, '_> {
         pixels: &[u8],
         spiking: &mut VecView<u16>,
         board: &impl Board,
-    ) -> Result<Inferred, LinkError> {
+    ) -> Result<Answer, LinkError> {
         let encoder = file.input().encoder.ok_or(LinkError::NoEncoder)?;
         if pixels.len() != usize::from(self.network.model().inputs()) {
             return Err(LinkError::PixelCount);
         }
         self.train = None;
         self.network.reset();
-        let (mut ticks, mut ticks_encoding) = (0u32, 0u32);
-        let mut steps = 0;
+        let mut work = Work::default();
         for t in 0..self.network.model().steps() {
             let start = board.ticks();
             file.input().step(&encoder, stream, t, pixels, spiking);
             let encoded = board.ticks();
             self.network.step(spiking);
             let decided = early && self.network.has_decided();
-            ticks = ticks.wrapping_add(board.ticks().wrapping_sub(encoded));
-            ticks_encoding = ticks_encoding.wrapping_add(encoded.wrapping_sub(start));
-            steps = t + 1;
+            work.ticks = work.ticks.wrapping_add(board.ticks().wrapping_sub(encoded));
+            work.ticks_encoding = work.ticks_encoding.wrapping_add(encoded.wrapping_sub(start));
+            work.steps = t + 1;
             if decided {
                 break;
             }
         }
-        Ok(self.result(steps, ticks, ticks_encoding))
+        Ok(Answer::Inferred(work))
     }
 
-    fn result(&self, steps: u16, ticks: u32, ticks_encoding: u32) -> Inferred {
-        let mut inferred = Inferred {
+    fn result(&self, Work { steps, ticks, ticks_encoding }: Work) -> BoardInferred<'_> {
+        BoardInferred {
             class: self.network.class(),
             steps,
             ticks,
             ticks_encoding,
-            scores: heapless::Vec::new(),
-            spike_counts: heapless::Vec::new(),
-        };
-        // Models of more classes have no room in a reply; their class is right all the same.
-        for score in self.network.scores() {
-            let _ = inferred.scores.push(score.to_bits());
+            // Models of more classes have no room in a reply; their class is right all the same.
+            scores: self.network.scores(),
+            spike_counts: self.network.spike_counts(),
         }
-        for &count in self.network.spike_counts() {
-            let _ = inferred.spike_counts.push(count);
-        }
-        inferred
     }
 
+    #[inline(never)]
     fn measure(
         &mut self,
         layer: usize,
         spikes: u16,
         spiking: &mut VecView<u16>,
         board: &impl Board,
-    ) -> Result<Measured, LinkError> {
+    ) -> Result<Answer, LinkError> {
         let inputs = self.network.model().layers().get(layer).ok_or(LinkError::Layer)?.synapses().inputs();
         self.train = None;
         self.network.reset();
@@ -269,6 +283,6 @@ impl Answerer<'_, '_> {
         self.network.update_neurons(layer, true);
         let neurons = board.ticks().wrapping_sub(start);
         self.network.reset();
-        Ok(Measured { empty, synapses, neurons })
+        Ok(Answer::Measured(Measured { empty, synapses, neurons }))
     }
 }

@@ -7,6 +7,8 @@ mod application;
 #[cfg(target_os = "none")]
 pub mod board;
 mod clock;
+#[cfg(target_os = "none")]
+mod log;
 #[cfg(all(target_os = "none", feature = "mps2"))]
 mod stack;
 

@@ -7,7 +7,7 @@ use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use spikelet_export::{ModelFile, link};
 use spikelet_firmware::{Application, Buffers, Stop, board};
-use spikelet_runtime::{Memory, Network};
+use spikelet_runtime::{Memory, MemoryView, Network};
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
@@ -19,6 +19,7 @@ pub struct Aligned<T>(T);
 fn main() -> ! {
     // cortex-m-rt makes local statics of an entry point exclusive references.
     static mut FILE: MaybeUninit<ModelFile<'static>> = MaybeUninit::uninit();
+    static mut NETWORK: MaybeUninit<Network<'static, 'static>> = MaybeUninit::uninit();
     static mut MEMORY: Memory<NEURONS, POTENTIALS, WIDEST, CLASSES> = Memory::new();
     static mut REQUEST: [u8; link::REQUEST] = [0; link::REQUEST];
     static mut REPLY: [u8; link::REPLY + 1] = [0; link::REPLY + 1];
@@ -31,25 +32,52 @@ fn main() -> ! {
     board::fault();
 
     let file = open(FILE);
-    let Ok(network) = Network::new(file.model(), MEMORY.view()) else {
-        defmt::error!("the memory is too small for the model");
-        board::exit(false)
-    };
+    let network = start(NETWORK, file, MEMORY.view());
     defmt::info!("model {=u32:08x} of {=usize} neurons is ready", file.id(), NEURONS);
+    #[cfg(feature = "float")]
+    defmt::info!("{=f32}", network.probability(0));
+    #[cfg(feature = "recursion")]
+    defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING };
     let stop = Application::new(file, network, board).serve(&mut uart, buffers);
     board::exit(stop == Stop::Shutdown)
 }
 
-/// Opens the model; ends if it is none. Not part of `main`, so that the stack it needs is free again afterwards.
+/// Opens the model; ends if it is none. Like [`start`] not part of `main`, whose stack is in use for ever.
 #[inline(never)]
 fn open(place: &'static mut MaybeUninit<ModelFile<'static>>) -> &'static ModelFile<'static> {
-    match ModelFile::open(&MODEL.0) {
-        Ok(file) => place.write(file),
+    match ModelFile::open_in(place, &MODEL.0) {
+        Ok(file) => file,
         Err(error) => {
             defmt::error!("the model cannot be used: {}", error);
             board::exit(false)
         }
+    }
+}
+
+/// Puts the network to work; ends if the memory is too small.
+#[inline(never)]
+fn start(
+    place: &'static mut MaybeUninit<Network<'static, 'static>>,
+    file: &'static ModelFile<'static>,
+    memory: MemoryView<'static>,
+) -> &'static mut Network<'static, 'static> {
+    match Network::new(file.model(), memory) {
+        Ok(network) => place.write(network),
+        Err(error) => {
+            defmt::error!("the memory is too small for the model: {}", error);
+            board::exit(false)
+        }
+    }
+}
+
+/// Without bound as far as anyone can tell.
+#[cfg(feature = "recursion")]
+fn ackermann(m: u32, n: u32) -> u32 {
+    match (m, n) {
+        (0, n) => n.wrapping_add(1),
+        (m, 0) => ackermann(m - 1, 1),
+        (m, n) => ackermann(m - 1, ackermann(m, n - 1)),
     }
 }
 

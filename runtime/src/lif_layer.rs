@@ -143,6 +143,7 @@ mod tests {
     /// One step from equal states: the spike is the twin's unless V is within a bit of the threshold, and the membrane within
     /// one bit of its.
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn one_step_stays_near_the_f64_twin() {
         let weights = [0u32; 4];
         let synapses = Synapses::new(&weights[..SHAPE.words()], SHAPE).unwrap();
@@ -189,6 +190,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn membranes_come_to_rest() {
         let weights = [0u32; 4];
         let synapses = Synapses::new(&weights[..SHAPE.words()], SHAPE).unwrap();

@@ -5,7 +5,10 @@ use crate::layer::Layer;
 use crate::readout::Readout;
 use crate::{MAX_LAYERS, MAX_WIDTH};
 
-/// A checked network without state.
+/// A network without state.
+///
+/// It is put together where it lies, layer by layer, since a board's stack has no room to hand it on:
+/// [`Model::empty`], [`Model::push`], and [`Model::finish`], after which its parts fit together.
 #[derive(Clone, Debug)]
 pub struct Model<'m> {
     layers: heapless::Vec<Layer<'m>, MAX_LAYERS>,
@@ -20,6 +23,8 @@ pub struct Model<'m> {
 pub enum ModelError {
     /// A model needs at least one layer.
     NoLayers,
+    /// A model has at most [`MAX_LAYERS`] layers.
+    ManyLayers,
     /// A layer has another number of inputs than the layer below it has neurons.
     Chain,
     /// The readout expects another number of neurons than the last layer has.
@@ -48,20 +53,30 @@ pub struct Need {
 }
 
 impl<'m> Model<'m> {
-    /// A model of `layers`, bottom to top, a readout, and the number of timesteps of a whole sequence.
+    /// A model without layers, readout and timesteps: a network of it does nothing.
+    #[inline(always)]
+    pub const fn empty() -> Self {
+        Self { layers: heapless::Vec::new(), readout: Readout::NONE, steps: 0, margin: None }
+    }
+
+    /// Puts a layer on top of the others.
+    ///
+    /// # Errors
+    /// [`ModelError::Chain`] if it does not fit the layer below, [`ModelError::ManyLayers`] if there is no room for it.
+    pub fn push(&mut self, layer: Layer<'m>) -> Result<(), ModelError> {
+        let below = self.layers.last().map(|below| below.synapses().neurons());
+        if below.is_some_and(|neurons| neurons != layer.synapses().inputs()) {
+            return Err(ModelError::Chain);
+        }
+        self.layers.push(layer).map_err(|_| ModelError::ManyLayers)
+    }
+
+    /// Adds the readout, and the number of timesteps of a whole sequence.
     ///
     /// # Errors
     /// [`ModelError`] if the parts do not fit together.
-    pub fn new(
-        layers: heapless::Vec<Layer<'m>, MAX_LAYERS>,
-        readout: Readout,
-        steps: u16,
-    ) -> Result<Self, ModelError> {
-        let last = layers.last().ok_or(ModelError::NoLayers)?.synapses().neurons();
-        let above = layers.iter().skip(1);
-        if layers.iter().zip(above).any(|(a, b)| a.synapses().neurons() != b.synapses().inputs()) {
-            return Err(ModelError::Chain);
-        }
+    pub fn finish(&mut self, readout: Readout, steps: u16) -> Result<(), ModelError> {
+        let last = self.layers.last().ok_or(ModelError::NoLayers)?.synapses().neurons();
         let voters = u32::from(readout.classes()) * u32::from(readout.neurons_per_class());
         if voters != u32::from(last) {
             return Err(ModelError::Readout);
@@ -69,7 +84,8 @@ impl<'m> Model<'m> {
         if steps == 0 {
             return Err(ModelError::NoSteps);
         }
-        Ok(Self { layers, readout, steps, margin: None })
+        (self.readout, self.steps) = (readout, steps);
+        Ok(())
     }
 
     /// The layers, bottom to top.
@@ -82,20 +98,21 @@ impl<'m> Model<'m> {
         &self.readout
     }
 
-    /// Timesteps of a sequence, at least 1.
+    /// Timesteps of a sequence; at least 1 of a finished model.
     pub const fn steps(&self) -> u16 {
         self.steps
     }
 
-    /// The same model, which has decided as soon as its best score leads by at least `margin`.
+    /// Lets the model have decided as soon as its best score leads by at least `margin`.
     ///
     /// # Errors
     /// [`ModelError::Margin`] if it is not above 0.
-    pub fn with_margin(self, margin: Score) -> Result<Self, ModelError> {
+    pub fn set_margin(&mut self, margin: Score) -> Result<(), ModelError> {
         if margin <= 0 {
             return Err(ModelError::Margin);
         }
-        Ok(Self { margin: Some(margin), ..self })
+        self.margin = Some(margin);
+        Ok(())
     }
 
     /// By how much the best score must lead for an early decision; `None` if the model decides at the end of a sequence only.
@@ -132,5 +149,42 @@ impl Need {
     /// True if the widths are within what any network may have.
     pub const fn is_possible(&self) -> bool {
         self.inputs <= MAX_WIDTH && self.widest <= MAX_WIDTH && self.layers <= MAX_LAYERS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::{Current, Decay, Loss};
+    use crate::{Integrator, LifLayer, Shape, Synapses, Width, lif_neuron};
+
+    #[test]
+    fn parts_that_do_not_fit_are_refused() {
+        let shape = |inputs, neurons| Shape::new(inputs, neurons, Width::Eight);
+        let (wide, narrow) = ([0; 3], [0; 2]);
+        let neurons = [lif_neuron(1, Current::ONE, Current::ZERO); 2];
+        let integrator = Integrator { decay: Decay::from_num(0.5), shift: 0, proved: false };
+        let layer = |synapses| Layer::from(LifLayer::new(synapses, &neurons, integrator).unwrap());
+        let first = layer(Synapses::new(&wide, shape(3, 2)).unwrap());
+        let above = layer(Synapses::new(&narrow, shape(2, 2)).unwrap());
+        let readout =
+            |neurons| Readout::new(neurons, 2, Loss::from_num(0.1), Score::ONE, Score::ZERO).unwrap();
+
+        let mut model = Model::empty();
+        assert_eq!((model.inputs(), model.steps(), model.need().neurons), (0, 0, 0));
+        assert_eq!(model.finish(readout(2), 5), Err(ModelError::NoLayers));
+        model.push(first).unwrap();
+        assert_eq!(model.push(first), Err(ModelError::Chain));
+        assert_eq!(model.finish(readout(4), 5), Err(ModelError::Readout));
+        assert_eq!(model.finish(readout(2), 0), Err(ModelError::NoSteps));
+        assert_eq!(model.set_margin(Score::ZERO), Err(ModelError::Margin));
+        for _ in 1..MAX_LAYERS {
+            model.push(above).unwrap();
+        }
+        assert_eq!(model.push(above), Err(ModelError::ManyLayers));
+        model.finish(readout(2), 5).unwrap();
+        model.set_margin(Score::ONE).unwrap();
+        assert_eq!((model.layers().len(), model.inputs(), model.steps()), (MAX_LAYERS, 3, 5));
+        assert_eq!(model.margin(), Some(Score::ONE));
     }
 }

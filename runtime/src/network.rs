@@ -179,8 +179,11 @@ impl<'m, 'a> Network<'m, 'a> {
         }
     }
 
+    // On devices the stages are no part of `step`, which would keep the stack of both at once.
+
     /// First stage of a layer's timestep: sums the weights of its spiking inputs, each spike counting as 1.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn receive(&mut self, layer: usize, spiking: &[u16]) {
         if let Some((layer, parts)) = self.layer(layer) {
             layer.synapses().sum(spiking, parts.sums);
@@ -188,7 +191,8 @@ impl<'m, 'a> Network<'m, 'a> {
     }
 
     /// The same from the spikes of the layer below, with their values; it must have been updated last.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn receive_graded(&mut self, layer: usize) {
         if let Some((layer, parts)) = self.layer(layer) {
             layer.synapses().sum_graded(parts.spikes, layer.integrator().shift, parts.sums);
@@ -197,7 +201,8 @@ impl<'m, 'a> Network<'m, 'a> {
 
     /// Second stage of a layer's timestep: advances its neurons and lists their spikes. `received` says whether the first
     /// stage has been; without it, no input spikes.
-    #[inline]
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn update_neurons(&mut self, layer: usize, received: bool) {
         let Some((cells, Parts { mut states, sums, spikes })) = self.layer(layer) else {
             return;

@@ -36,6 +36,10 @@ pub enum ReadoutError {
 }
 
 impl Readout {
+    /// A readout of no neurons into no classes.
+    pub(crate) const NONE: Self =
+        Self { classes: 0, neurons_per_class: 0, loss: Loss::MAX, excite: Score::ZERO, inhibit: Score::ZERO };
+
     /// A readout of `neurons` neurons into `classes` classes, with the integrators' `loss` 1 - α (paper: 0.01)
     /// and the weights of a class's own neurons (`excite`, paper: 1) and of all others (`inhibit`, paper: -0.1).
     ///

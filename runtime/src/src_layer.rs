@@ -233,6 +233,7 @@ mod tests {
 
     /// One step from equal states, over a grid of states, currents and biases, for every kind of cell.
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn one_step_stays_near_the_f64_twin() {
         let block = [0; 4];
         let synapses = synapses(&block);
@@ -368,6 +369,7 @@ mod tests {
 
     /// With its input gone, a cell of the paper's constants comes to rest from any state, for biases as training finds them.
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn cells_come_to_rest() {
         let block = [0; 4];
         let synapses = synapses(&block);

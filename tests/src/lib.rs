@@ -1,5 +1,7 @@
 //! What the integration tests share: models of random weights, quickly trained ones, and the command itself.
 
+pub mod image;
+
 use spikelet::config::Config;
 use spikelet::data::{self, Dataset, DatasetName};
 use spikelet::deploy::{self, Measured};
@@ -226,7 +228,8 @@ pub fn firmware(model: &[u8], features: &[&str]) -> (tempfile::TempDir, Firmware
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.spk");
     std::fs::write(&path, model).unwrap();
-    let mut firmware = device::build(BOARD, &path, FirmwareOptions { features, target_dir: None }).unwrap();
+    let mut firmware =
+        device::build(BOARD, &path, FirmwareOptions { features, ..FirmwareOptions::default() }).unwrap();
     // The next build writes the same file.
     let elf = folder.path().join("firmware.elf");
     std::fs::copy(&firmware.elf, &elf).unwrap();

@@ -71,12 +71,12 @@ fn play_to(cells: RandomCells, encoder: EncoderHeader, input: &[u8]) -> (Vec<u8>
     let model = random_model_of(cells, &[16, 12, 10], [3, 15, 2], encoder, 9);
     let file = ModelFile::open(&model).unwrap();
     let mut memory = HostMemory::new(file.model().need());
-    let network = Network::new(file.model(), memory.view()).unwrap();
+    let mut network = Network::new(file.model(), memory.view()).unwrap();
     let mut spiking = List::<u16, 16>::new();
     let buffers =
         Buffers { request: &mut [0; link::REQUEST], reply: &mut [0; link::REPLY + 1], spiking: &mut spiking };
     let mut pipe = Pipe { input, output: Vec::new() };
-    let stop = Application::new(&file, network, Bench).serve(&mut pipe, buffers);
+    let stop = Application::new(&file, &mut network, Bench).serve(&mut pipe, buffers);
     (pipe.output, stop)
 }
 

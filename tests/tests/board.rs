@@ -5,7 +5,7 @@ use spikelet::device::{ClientError, InputKind, Qemu, measure, run_samples};
 use spikelet::simulate::{Stop, simulate};
 use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
-use spikelet_runtime::Width;
+use spikelet_runtime::{MAX_LAYERS, Width};
 use spikelet_tests::{
     BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, firmware, load, random_model, random_model_in,
     rate, trained_model,
@@ -125,9 +125,41 @@ fn costs_are_as_promised() {
     assert_eq!(costs, measure(client, BOARD, &file, 25).unwrap(), "instructions are counted exactly");
     let beside = board.firmware.flash - file.len() as u64;
     assert!(beside <= 32 * 1024, "{beside} B of flash beside the model file");
-    // The stack's deepest is the opening of the model; afterwards a quarter of it is enough.
+    assert!(costs.stack < 1024, "{costs:?}");
     let ram = board.firmware.ram + u64::from(costs.stack);
-    assert!(ram <= 20 * 1024, "{ram} B of RAM");
+    assert!(ram <= 14 * 1024, "{ram} B of RAM");
+}
+
+/// Every request, the largest inputs and the most layers. (tests/image.rs has a bound for whatever may come.)
+#[test]
+fn the_stack_stays_below_a_kilobyte() {
+    use Width::{Eight, Five, Four, Three, Two};
+    let deep = [&[784, 40][..], &[20; MAX_LAYERS - 1]].concat();
+    let cases: [(&[Width], RandomCells, &[u16]); 3] = [
+        (&[Two, Three, Four, Five, Eight], PAPER, &deep),
+        (&[Five, Two], GENERAL, &[784, 150, 50]),
+        (&[Eight, Four], LIF, &[784, 100, 50]),
+    ];
+    for (seed, (bits, cells, widths)) in (1..).zip(cases) {
+        let model = random_model_in(bits, cells, widths, [0, 300, 0], rate(), seed);
+        let mut board = boot(&model);
+        let client = &mut board.client;
+        client.hello().unwrap();
+        for bytes in [&[vec![1; 3000], vec![0]].concat()[..], &[200, 1, 2, 0], &[3, 1, 1, 0]] {
+            client.send_raw(bytes).unwrap();
+            assert!(matches!(client.next_reply().unwrap().body, ReplyBody::Error(_)));
+        }
+        client.infer_pixels(u64::MAX, &[255; 784], Stop::AtTheEnd).unwrap();
+        let all: Vec<u16> = (0..784).collect();
+        client.infer_spikes([&all[..]; 30], Stop::WhenDecided).unwrap();
+        for layer in 0..widths.len() as u8 - 1 {
+            client.measure(layer, u16::MAX).unwrap();
+        }
+        let memory = client.memory().unwrap();
+        println!("{bits:?}, {} layers: {} B of stack", widths.len() - 1, memory.stack_used);
+        assert!((300..1024).contains(&memory.stack_used), "{widths:?}: {memory:?}");
+        client.shutdown().unwrap();
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Frames: postcard, CRC-32, COBS, and a zero at the end.
 
+use super::cobs::{self, Cobs};
 use crate::crc::CRC_32;
 use postcard::ser_flavors::crc::CrcModifier;
-use postcard::ser_flavors::{Cobs, Slice};
 use serde::{Deserialize, Serialize};
 
 /// Why a frame is no message.
@@ -22,9 +22,8 @@ pub enum FrameError {
 /// # Errors
 /// [`FrameError::Oversized`] if the buffer is too short.
 pub fn encode<'b, T: Serialize>(message: &T, buffer: &'b mut [u8]) -> Result<&'b [u8], FrameError> {
-    let flavor = Cobs::try_new(Slice::new(buffer)).map_err(|_| FrameError::Oversized)?;
-    let flavor = CrcModifier::new(flavor, CRC_32.digest());
-    postcard::serialize_with_flavor(message, flavor).map(|frame| &*frame).map_err(|_| FrameError::Oversized)
+    let flavor = CrcModifier::new(Cobs::new(buffer), CRC_32.digest());
+    postcard::serialize_with_flavor(message, flavor).map_err(|_| FrameError::Oversized)
 }
 
 /// Decodes a frame in place, without the zero that ended it.
@@ -32,8 +31,7 @@ pub fn encode<'b, T: Serialize>(message: &T, buffer: &'b mut [u8]) -> Result<&'b
 /// # Errors
 /// [`FrameError`] if it is damaged or no message of type `T`.
 pub fn decode<'b, T: Deserialize<'b>>(frame: &'b mut [u8]) -> Result<T, FrameError> {
-    let length = cobs::decode_in_place(frame).map_err(|_| FrameError::Damaged)?;
-    let content = frame.get(..length).ok_or(FrameError::Damaged)?;
+    let content = cobs::decode(frame).ok_or(FrameError::Damaged)?;
     let (message, crc) = content.split_last_chunk().ok_or(FrameError::Damaged)?;
     if u32::from_le_bytes(*crc) != CRC_32.checksum(message) {
         return Err(FrameError::Damaged);

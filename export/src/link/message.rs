@@ -1,6 +1,6 @@
 //! Requests and replies.
 
-use super::MAX_CLASSES;
+use super::{FrameError, MAX_CLASSES};
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use spikelet_runtime::MAX_LAYERS;
@@ -57,20 +57,20 @@ pub enum RequestBody<'a> {
     Shutdown,
 }
 
-/// What a board answers.
+/// What a board answers. On a board the results `I` borrow: see [`super::BoardReply`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reply<'a> {
+pub struct Reply<'a, I = Inferred> {
     /// The request's; `None` if the request could not be read.
     pub sequence: Option<u16>,
     /// The answer.
     #[serde(borrow)]
-    pub body: ReplyBody<'a>,
+    pub body: ReplyBody<'a, I>,
 }
 
 /// The kinds of reply.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(clippy::large_enum_variant, reason = "a board has no heap to put the large one on")]
-pub enum ReplyBody<'a> {
+#[allow(clippy::large_enum_variant, reason = "the large one is the host's")]
+pub enum ReplyBody<'a, I = Inferred> {
     /// To [`RequestBody::Hello`].
     #[serde(borrow)]
     Hello(Hello<'a>),
@@ -82,7 +82,7 @@ pub enum ReplyBody<'a> {
         decided: bool,
     },
     /// To [`RequestBody::InferPixels`] and [`RequestBody::Finish`].
-    Inferred(Inferred),
+    Inferred(I),
     /// To [`RequestBody::Measure`].
     Measured(Measured),
     /// To [`RequestBody::Memory`].
@@ -120,15 +120,15 @@ pub struct Hello<'a> {
 
 /// The result of a train of spikes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Inferred {
+pub struct Inferred<S = heapless::Vec<i32, MAX_CLASSES>, C = heapless::Vec<u32, MAX_LAYERS>> {
     /// The class with the highest score.
     pub class: u16,
     /// Timesteps made.
     pub steps: u16,
-    /// Bits of each class's [`spikelet_runtime::formats::Score`].
-    pub scores: heapless::Vec<i32, MAX_CLASSES>,
+    /// Bits of each class's [`spikelet_runtime::formats::Score`], of the first [`MAX_CLASSES`] of them.
+    pub scores: S,
     /// Per layer: spiking timesteps summed over its neurons.
-    pub spike_counts: heapless::Vec<u32, MAX_LAYERS>,
+    pub spike_counts: C,
     /// Ticks spent in the network.
     pub ticks: u32,
     /// Ticks spent encoding pixels.
@@ -179,6 +179,16 @@ pub enum LinkError {
     Unsupported,
     /// The model takes spikes that the host makes, not pixels.
     NoEncoder,
+}
+
+impl From<FrameError> for LinkError {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::Damaged => Self::Damaged,
+            FrameError::Unknown => Self::Unknown,
+            FrameError::Oversized => Self::Oversized,
+        }
+    }
 }
 
 impl fmt::Display for LinkError {

@@ -1,11 +1,14 @@
 //! The link between host and board: messages, and the frames that carry them. PROTOCOL.md describes both.
 
+mod cobs;
 mod frame;
 mod message;
+mod reply;
 mod train;
 
 pub use frame::{FrameError, Receiver, decode, encode};
 pub use message::{Hello, Inferred, LinkError, Measured, MemoryUse, Reply, ReplyBody, Request, RequestBody};
+pub use reply::{BoardInferred, BoardReply, encode_reply};
 pub use train::{TrainError, pack_step, unpack_step};
 
 /// Version of the link; raised when a message changes.

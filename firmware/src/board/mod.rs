@@ -14,8 +14,6 @@ pub use microbit::CORE_HERTZ;
 pub use mps2::{CORE_HERTZ, Mps2, Uart, start};
 
 use cortex_m_semihosting::debug;
-// Takes the application's log out of the emulation.
-use defmt_semihosting as _;
 
 /// The board's name: its feature, and QEMU's machine.
 pub const NAME: &str = env!("SPIKELET_BOARD");

@@ -24,8 +24,8 @@ global_asm!(env!("SPIKELET_ASSEMBLER"), ".set SPIKELET_DSP, 1", include_str!("su
 #[cfg(all(thumb2, not(dsp)))]
 global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw));
 
-/// Rows of a list at most: bytes hold the sums of so many fields of 2 bits.
-const ROWS: usize = 56;
+/// Rows of a list at most, so that it takes little stack. Bytes hold the sums of 56 fields of 2 bits.
+const ROWS: usize = 48;
 /// Words of a list: four more for each chunk, of which those of 5 rows are the smallest, and the last.
 const LIST: usize = ROWS + 4 * ROWS.div_ceil(5) + 1;
 

@@ -147,6 +147,7 @@ mod tests {
     const PINNED: [u16; 5] = [20, 30, 48, 55, 57];
 
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn every_value_has_its_probability() {
         let pixels: Vec<u8> = (0..=255).collect();
         let (streams, steps) = (40, 500);
@@ -174,6 +175,7 @@ mod tests {
 
     /// Neighbours in space, time and stream spike independently of each other.
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn neighbours_are_independent() {
         let white = [255u8; 512];
         let steps = 400;

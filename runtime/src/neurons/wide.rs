@@ -228,6 +228,7 @@ mod tests {
 
     /// Every kind of cell, any number of neurons, sums from none to extreme: equal in every bit for many timesteps.
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn equals_plain() {
         let mut noise = Noise(1);
         for neurons in [1u16, 7, 16, 17, 40, 100] {

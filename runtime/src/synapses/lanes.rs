@@ -42,8 +42,10 @@ struct Plane<'s, 'm> {
     scale: u32,
 }
 
-/// On hosts: with the widest vectors of the processor.
-#[inline]
+/// On hosts: with the widest vectors of the processor. On devices planes of each kind have a stack frame of their own: one for all
+/// would be twice as large.
+#[cfg_attr(not(target_os = "none"), inline)]
+#[cfg_attr(target_os = "none", inline(never))]
 fn dispatch<const BITS: u32, const LANES: usize>(plane: &Plane<'_, '_>, sums: &mut [i32]) {
     #[cfg(not(target_os = "none"))]
     pulp::Arch::new().dispatch(AddPlane::<BITS, LANES> { plane, sums });

@@ -27,6 +27,8 @@ pub struct FirmwareOptions<'a> {
     pub features: &'a [&'a str],
     /// Folder for what the compiler makes; by default the firmware's own.
     pub target_dir: Option<&'a Path>,
+    /// Rust's target; by default that of the board's core. Of another core the program can be looked at, but not run.
+    pub target: Option<&'a str>,
 }
 
 /// Builds the firmware for a board with the model file inside; what is missing for it is installed.
@@ -34,7 +36,8 @@ pub struct FirmwareOptions<'a> {
 /// # Errors
 /// One sentence that says what is wrong, behind the compiler's own words.
 pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result<Firmware> {
-    ensure_target(board.target())?;
+    let target = options.target.unwrap_or(board.target());
+    ensure_target(target)?;
     let folder = folder()?;
     let model = model.canonicalize().with_context(|| format!("cannot find the model {}", model.display()))?;
     let target_dir = options.target_dir.map_or_else(|| folder.join("target"), Path::to_path_buf);
@@ -44,7 +47,7 @@ pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
         .current_dir(&folder)
         .args(["build", "--release", "--locked", "--no-default-features", "--features", &features])
-        .args(["--target", board.target(), "--target-dir"])
+        .args(["--target", target, "--target-dir"])
         .arg(&target_dir)
         .env("SPIKELET_MODEL", model)
         // Set for the host's crates when this runs under cargo; the firmware has its own.
@@ -58,7 +61,7 @@ pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result
         eprint!("{}", String::from_utf8_lossy(&output.stderr));
         bail!("the firmware for {board} does not build: the compiler says why above");
     }
-    let elf = target_dir.join(board.target()).join("release/spikelet-firmware");
+    let elf = target_dir.join(target).join("release/spikelet-firmware");
     let (flash, ram) = sizes(&elf)?;
     let (most_flash, most_ram) = board.memory();
     ensure!(
