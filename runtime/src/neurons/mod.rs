@@ -67,6 +67,7 @@ pub(crate) struct Constants {
     pub least: i32,
     pub binary: bool,
     /// z is 0 and the gate at h\[t\], as in the paper's experiments.
+    #[cfg_attr(all(target_os = "none", not(dsp)), expect(dead_code, reason = "plain code need not know"))]
     pub simple: bool,
     pub proved: bool,
 }
