@@ -83,10 +83,13 @@ impl Spikelet {
     pub fn step(&mut self, spiking: &[u16]) -> Result<(), Error> {
         let inputs = self.network.model().inputs();
         // An input may be listed twice, as in recordings.
-        let good = spiking.len() <= MAX_WIDTH
-            && spiking.is_sorted()
-            && spiking.last().is_none_or(|&last| last < inputs);
-        if !good {
+        let mut last = 0;
+        let ascends = spiking.iter().all(|&input| {
+            let fits = last <= input && input < inputs;
+            last = input;
+            fits
+        });
+        if spiking.len() > MAX_WIDTH || !ascends {
             return Err(Error::Spikes);
         }
         self.network.step(spiking);
