@@ -1,8 +1,8 @@
 //! How a model is shown its input.
 
 use crate::header::Outline;
-use spikelet_runtime::InputSpikes;
 use spikelet_runtime::encode::Encoder;
+use spikelet_runtime::{InputSpikes, Network};
 
 /// How a model is shown its input: `blank_before` silent timesteps, `steps` in which the input is shown, `blank_after`
 /// silent ones.
@@ -16,6 +16,26 @@ pub struct Input {
     pub steps: u16,
     /// Silent timesteps behind it.
     pub blank_after: u16,
+}
+
+/// Where a presented image is within a timestep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// The timestep begins.
+    Begun,
+    /// Its input spikes are listed.
+    Encoded,
+    /// The network has advanced.
+    Advanced,
+}
+
+/// Why pixels cannot be shown to a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PresentError {
+    /// The model's input is not made from pixels here: the host makes its spikes.
+    NoEncoder,
+    /// The model has another number of inputs than there are pixels.
+    PixelCount,
 }
 
 impl Input {
@@ -40,6 +60,42 @@ impl Input {
             Some(shown) => encoder.step(stream, shown, pixels, spikes),
             None => spikes.clear(),
         }
+    }
+
+    /// Shows an image to a network of this model, from its first timestep to its last, or with `early` until the network has
+    /// decided, and gives the number of timesteps made. `spiking` needs room for a spike of each input; `passed` is told how
+    /// far it is.
+    ///
+    /// # Errors
+    /// [`PresentError`]; the network is then as it was.
+    pub fn present(
+        &self,
+        network: &mut Network<'_, '_>,
+        stream: u64,
+        early: bool,
+        pixels: &[u8],
+        spiking: &mut InputSpikes,
+        mut passed: impl FnMut(Stage),
+    ) -> Result<u16, PresentError> {
+        let encoder = self.encoder.ok_or(PresentError::NoEncoder)?;
+        if pixels.len() != usize::from(network.model().inputs()) {
+            return Err(PresentError::PixelCount);
+        }
+        network.reset();
+        let mut steps = 0;
+        for t in 0..self.sequence() {
+            passed(Stage::Begun);
+            self.step(&encoder, stream, t, pixels, spiking);
+            passed(Stage::Encoded);
+            network.step(spiking);
+            let decided = early && network.has_decided();
+            passed(Stage::Advanced);
+            steps = t + 1;
+            if decided {
+                break;
+            }
+        }
+        Ok(steps)
     }
 }
 

@@ -16,6 +16,6 @@ mod write;
 
 pub use file::{FileError, MAGIC, ModelFile, PREFIX, VERSION};
 pub use header::{CellHeader, EncoderHeader, Header, LayerHeader, Outline, Provenance, ReadoutHeader};
-pub use input::Input;
+pub use input::{Input, PresentError, Stage};
 #[cfg(feature = "std")]
 pub use write::{AlignedBytes, LayerBlocks, WriteError, write_model};

@@ -3,11 +3,11 @@
 use crate::clock::Board;
 use embedded_io::{Read, Write};
 use heapless::VecView;
-use spikelet_export::ModelFile;
 use spikelet_export::link::{
     self, BoardInferred, FrameError, Hello, LinkError, Measured, Receiver, Reply, ReplyBody, Request,
     RequestBody,
 };
+use spikelet_export::{ModelFile, PresentError, Stage};
 use spikelet_runtime::{Need, Network};
 
 /// Memory that the application uses but does not own.
@@ -224,26 +224,23 @@ impl Answerer<'_, '_> {
         spiking: &mut VecView<u16>,
         board: &impl Board,
     ) -> Result<Answer, LinkError> {
-        let encoder = file.input().encoder.ok_or(LinkError::NoEncoder)?;
-        if pixels.len() != usize::from(self.network.model().inputs()) {
-            return Err(LinkError::PixelCount);
-        }
-        self.train = None;
-        self.network.reset();
-        let mut work = Work::default();
-        for t in 0..self.network.model().steps() {
-            let start = board.ticks();
-            file.input().step(&encoder, stream, t, pixels, spiking);
-            let encoded = board.ticks();
-            self.network.step(spiking);
-            let decided = early && self.network.has_decided();
-            work.ticks = work.ticks.wrapping_add(board.ticks().wrapping_sub(encoded));
-            work.ticks_encoding = work.ticks_encoding.wrapping_add(encoded.wrapping_sub(start));
-            work.steps = t + 1;
-            if decided {
-                break;
+        let (mut work, mut last) = (Work::default(), 0);
+        let passed = |stage| {
+            let now = board.ticks();
+            let since = now.wrapping_sub(last);
+            match stage {
+                Stage::Begun => {}
+                Stage::Encoded => work.ticks_encoding = work.ticks_encoding.wrapping_add(since),
+                Stage::Advanced => work.ticks = work.ticks.wrapping_add(since),
             }
-        }
+            last = now;
+        };
+        let presented = file.input().present(&mut self.network, stream, early, pixels, spiking, passed);
+        work.steps = presented.map_err(|error| match error {
+            PresentError::NoEncoder => LinkError::NoEncoder,
+            PresentError::PixelCount => LinkError::PixelCount,
+        })?;
+        self.train = None;
         Ok(Answer::Inferred(work))
     }
 

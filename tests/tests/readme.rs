@@ -79,7 +79,7 @@ fn the_picture_is_of_the_built_in_data() {
 
 #[test]
 fn links_lead_somewhere() {
-    for file in ["README.md", "firmware/README.md", "export/README.md"] {
+    for file in ["README.md", "firmware/README.md", "export/README.md", "runtime/c/README.md"] {
         let path = root().join(file);
         let text = fs::read_to_string(&path).unwrap();
         for part in text.split("](").skip(1) {

@@ -10,7 +10,7 @@ pub use client::{Client, ClientError};
 pub use firmware::{Firmware, FirmwareOptions, build};
 pub use qemu::Qemu;
 pub use run::{Costs, DeviceInference, InputKind, LayerCosts, measure, run_samples};
-pub use setup::{ensure_qemu, ensure_target};
+pub use setup::{ensure_arm_gcc, ensure_qemu, ensure_target};
 
 use std::fmt;
 use std::str::FromStr;

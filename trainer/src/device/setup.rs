@@ -3,8 +3,28 @@
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
-const QEMU: &str = "qemu-system-arm";
+/// A program that a board, or a test of one, needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Tool {
+    /// What it is called.
+    program: &'static str,
+    /// The package that holds it, in the order of [`MANAGERS`].
+    packages: [&'static str; 4],
+}
+
+const QEMU: Tool = Tool {
+    program: "qemu-system-arm",
+    packages: ["qemu-system-arm", "qemu-system-arm-core", "qemu-system-arm", "qemu"],
+};
+
+const ARM_GCC: Tool = Tool {
+    program: "arm-none-eabi-gcc",
+    packages: ["gcc-arm-none-eabi", "arm-none-eabi-gcc-cs", "arm-none-eabi-gcc", "arm-none-eabi-gcc"],
+};
+
+const MAKE: Tool = Tool { program: "make", packages: ["make"; 4] };
 
 /// Makes sure that Rust can build for `target`.
 ///
@@ -28,48 +48,71 @@ pub fn ensure_target(target: &str) -> Result<()> {
 /// # Errors
 /// One sentence that says what to install.
 pub fn ensure_qemu() -> Result<()> {
-    let there = || output(Command::new(QEMU).arg("--version")).is_ok();
+    ensure(QEMU)
+}
+
+/// Makes sure that make and a C compiler for Cortex-M are there.
+///
+/// # Errors
+/// One sentence that says what to install.
+pub fn ensure_arm_gcc() -> Result<()> {
+    ensure(MAKE)?;
+    ensure(ARM_GCC)
+}
+
+fn ensure(tool: Tool) -> Result<()> {
+    // Package managers refuse to work twice at once.
+    static INSTALLING: Mutex<()> = Mutex::new(());
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let Tool { program, packages } = tool;
+    let there = || output(Command::new(program).arg("--version")).is_ok();
     if there() {
         return Ok(());
     }
     let root = output(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
     let sudo = !root && quiet(Command::new("sudo").args(["-n", "true"]));
-    for manager in MANAGERS {
+    for (manager, package) in MANAGERS.iter().zip(packages) {
         let may = root || sudo || !manager.needs_root;
         if !may || output(Command::new(manager.name).arg("--version")).is_err() {
             continue;
         }
-        eprintln!("installing {QEMU} with {}", manager.name);
-        manager.steps.iter().all(|step| {
+        eprintln!("installing {program} with {}", manager.name);
+        let manage = |arguments: &[&str]| {
             let mut command = Command::new(if sudo && manager.needs_root { "sudo" } else { manager.name });
             if sudo && manager.needs_root {
                 command.args(["-n", manager.name]);
             }
-            quiet(command.args(*step))
-        });
+            quiet(command.args(arguments))
+        };
+        if manager.refresh.is_none_or(manage) {
+            manage(&[manager.install, &[package]].concat());
+        }
         if there() {
             return Ok(());
         }
     }
-    bail!("{QEMU} is missing: install it, on Debian with `apt-get install {QEMU}`")
+    bail!("{program} is missing: install it, on Debian with `apt-get install {}`", packages[0])
 }
 
-/// A system's package manager, and the commands that install QEMU.
+/// A system's package manager: the command that refreshes its lists, if it needs one, and the one that installs the package
+/// named behind it.
 struct Manager {
     name: &'static str,
     needs_root: bool,
-    steps: &'static [&'static [&'static str]],
+    refresh: Option<&'static [&'static str]>,
+    install: &'static [&'static str],
 }
 
 const MANAGERS: [Manager; 4] = [
     Manager {
         name: "apt-get",
         needs_root: true,
-        steps: &[&["update", "-q"], &["install", "-q", "-y", "--no-install-recommends", QEMU]],
+        refresh: Some(&["update", "-q"]),
+        install: &["install", "-q", "-y", "--no-install-recommends"],
     },
-    Manager { name: "dnf", needs_root: true, steps: &[&["install", "-y", "qemu-system-arm-core"]] },
-    Manager { name: "pacman", needs_root: true, steps: &[&["-S", "--noconfirm", "qemu-system-arm"]] },
-    Manager { name: "brew", needs_root: false, steps: &[&["install", "qemu"]] },
+    Manager { name: "dnf", needs_root: true, refresh: None, install: &["install", "-y"] },
+    Manager { name: "pacman", needs_root: true, refresh: None, install: &["-S", "--noconfirm"] },
+    Manager { name: "brew", needs_root: false, refresh: None, install: &["install"] },
 ];
 
 /// What a command prints, if it ends well.
