@@ -1,5 +1,7 @@
 //! What the integration tests share: models of random weights, quickly trained ones, and the command itself.
 
+pub mod variants;
+
 use spikelet::config::Config;
 use spikelet::data::{self, Dataset, DatasetName};
 use spikelet::deploy::{self, Measured};
