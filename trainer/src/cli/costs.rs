@@ -19,7 +19,7 @@ pub struct CostArgs {
     activity: Option<Vec<f64>>,
     /// Only this board.
     #[arg(long, value_name = "BOARD", value_parser = board)]
-    board: Option<BoardFacts>,
+    board: Option<&'static BoardFacts>,
     /// Let a sample's timesteps end as soon as the network has decided, if its model says when.
     #[arg(long, value_enum, default_value_t, value_name = "WHETHER")]
     early_exit: model::EarlyExit,
@@ -28,15 +28,16 @@ pub struct CostArgs {
 }
 
 /// The board of a name.
-fn board(name: &str) -> Result<BoardFacts, String> {
-    BOARDS.into_iter().find(|board| board.name == name).ok_or_else(|| {
-        format!("there is no board \"{name}\": choose one of {}", BOARDS.map(|board| board.name).join(", "))
+fn board(name: &str) -> Result<&'static BoardFacts, String> {
+    BOARDS.iter().find(|board| board.name == name).ok_or_else(|| {
+        let known: Vec<&str> = BOARDS.iter().map(|board| board.name).collect();
+        format!("there is no board \"{name}\": choose one of {}", known.join(", "))
     })
 }
 
 /// What a model costs, and, if its activity is not known, why.
 pub fn of_model(args: &CostArgs, file: &ModelFile<'_>) -> Result<(Costs, Option<String>)> {
-    let boards = args.board.as_ref().map_or(&BOARDS[..], std::slice::from_ref);
+    let boards = args.board.map_or(&BOARDS[..], std::slice::from_ref);
     let (activity, why) = match &args.activity {
         Some(shares) => (Some((Activity::of_shares(file, shares)?, "shares of --activity".to_owned())), None),
         None => match simulated(args, file) {

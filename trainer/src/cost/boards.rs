@@ -65,7 +65,7 @@ const KB: u64 = 1 << 10;
 const MB: u64 = 1 << 20;
 
 /// Every board known, real ones first.
-pub const BOARDS: [BoardFacts; 14] = [
+pub static BOARDS: [BoardFacts; 14] = [
     BoardFacts {
         name: "nrf52840-dk",
         what: "Nordic nRF52840 DK",
