@@ -1,6 +1,7 @@
 //! What the integration tests share: models of random weights, quickly trained ones, and the command itself.
 
 pub mod image;
+pub mod variants;
 
 use spikelet::config::Config;
 use spikelet::data::{self, Dataset, DatasetName};

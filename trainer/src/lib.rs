@@ -10,6 +10,7 @@ pub mod cell;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
+pub mod cost;
 pub mod data;
 pub mod deploy;
 pub mod device;

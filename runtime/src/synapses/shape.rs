@@ -93,13 +93,13 @@ impl<'m> Shape<'m> {
 
     /// Words of a plane of a row.
     #[inline]
-    pub(crate) fn plane_words(&self, bits: u32) -> usize {
+    pub fn plane_words(&self, bits: u32) -> usize {
         (self.columns_kept() * bits as usize).div_ceil(32)
     }
 
     /// Words of a row.
     #[inline]
-    pub(super) fn row_words(&self) -> usize {
+    pub fn row_words(&self) -> usize {
         self.width.planes().iter().map(|&bits| self.plane_words(bits)).sum()
     }
 

@@ -59,7 +59,7 @@ impl Width {
     }
 
     /// Bits of each plane of a weight, the lowest first: a plane's fields divide a word evenly.
-    pub(crate) const fn planes(self) -> &'static [u32] {
+    pub const fn planes(self) -> &'static [u32] {
         match self {
             Self::Eight => &[8],
             Self::Five => &[4, 1],

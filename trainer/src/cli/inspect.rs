@@ -1,6 +1,8 @@
 //! `spikelet inspect`: what is in a model file, and what it will need on a board.
 
-use super::{model, show};
+use super::{costs, model, show};
+use crate::cost::Costs;
+use crate::cost::estimate::flash_of;
 use serde::Serialize;
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_runtime::encode::Gain;
@@ -12,6 +14,18 @@ use std::path::PathBuf;
 pub struct InspectArgs {
     /// Model file.
     model: PathBuf,
+    #[command(flatten)]
+    costs: costs::CostArgs,
+}
+
+/// What is in a model, and what it costs.
+#[derive(Debug, Serialize)]
+struct Told {
+    #[serde(flatten)]
+    inspection: Inspection,
+    costs: Costs,
+    /// Why the activity is not known, if it is not.
+    activity_unknown: Option<String>,
 }
 
 /// What `inspect` tells.
@@ -173,7 +187,12 @@ fn range(numbers: impl Iterator<Item = f64>) -> (f64, f64) {
 pub fn run(args: InspectArgs, json: bool) -> anyhow::Result<()> {
     let bytes = model::read(&args.model)?;
     let file = model::open(&bytes, &args.model)?;
-    show::show(json, &inspect(&file, args.model)?, print)
+    let (costs, activity_unknown) = costs::of_model(&args.costs, &file)?;
+    let told = Told { inspection: inspect(&file, args.model)?, costs, activity_unknown };
+    show::show(json, &told, |told| {
+        print(&told.inspection);
+        costs::print(&told.costs, told.activity_unknown.as_deref());
+    })
 }
 
 /// What is in a model file.
@@ -187,21 +206,12 @@ pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection
             let neurons = move |input| (0..synapses.neurons()).filter_map(move |n| synapses.weight(input, n));
             (0..synapses.inputs()).flat_map(neurons)
         };
-        let neurons = usize::from(synapses.neurons());
-        let initial = match layer {
-            runtime::Layer::Src(layer) => layer.initial().len(),
-            runtime::Layer::Lif(_) => 0,
-        };
         Layer {
             cells: Cells::of(layer),
             inputs: synapses.inputs(),
             neurons: synapses.neurons(),
             bits: head.bits,
-            bytes: 4 * synapses.shape().words()
-                + 2 * synapses.shape().rows.map_or(0, <[u16]>::len)
-                + 2 * synapses.shape().columns.map_or(0, <[u16]>::len)
-                + 8 * neurons
-                + 4 * initial,
+            bytes: flash_of(layer),
             zero_weights: weights().filter(|&weight| weight == 0).count(),
         }
     });
@@ -309,8 +319,5 @@ fn print(inspection: &Inspection) {
                 show::grouped(inspection.most_synaptic_operations)
             ),
         ])
-    );
-    println!(
-        "The program itself comes on top: `spikelet run` prints flash, RAM and stack as built and measured."
     );
 }

@@ -1,6 +1,7 @@
 //! Command line: one module per command.
 
 mod bench;
+mod costs;
 mod data;
 mod demo;
 mod eval;

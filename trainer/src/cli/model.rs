@@ -38,6 +38,11 @@ impl ImagesArgs {
         Self { dataset, folder }
     }
 
+    /// True if a data set is named.
+    pub const fn is_named(&self) -> bool {
+        self.dataset.is_some()
+    }
+
     /// The data set for a model trained on the set called `trained_on`.
     pub fn load(&self, trained_on: &str) -> anyhow::Result<Dataset> {
         let name = match &self.dataset {
