@@ -12,12 +12,11 @@ mod follow;
 
 use cover::{Alone, Cover, Groups, State};
 use follow::{Ends, follow};
-use rayon::prelude::*;
 use spikelet_runtime::formats::Current;
 use spikelet_runtime::neurons::Constants;
 use spikelet_runtime::neurons::plain::{current_of, input_entry};
 use spikelet_runtime::{Layer, LifLayer, LifNeuron, MOST_STATE, SrcLayer};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::vec::Vec;
 
@@ -76,14 +75,9 @@ pub fn of_layer(layer: &Layer<'_>) -> Vec<Rest> {
 }
 
 /// The same for every neuron, computed once for equal ones.
-fn of_each<K: Copy + Eq + Hash + Send + Sync>(
-    neurons: impl Iterator<Item = K>,
-    rest: impl Fn(K) -> Rest + Sync,
-) -> Vec<Rest> {
-    let neurons: Vec<K> = neurons.collect();
-    let kinds: HashSet<K> = neurons.iter().copied().collect();
-    let rests: HashMap<K, Rest> = kinds.into_par_iter().map(|kind| (kind, rest(kind))).collect();
-    neurons.iter().filter_map(|kind| rests.get(kind).copied()).collect()
+fn of_each<K: Copy + Eq + Hash>(neurons: impl Iterator<Item = K>, rest: impl Fn(K) -> Rest) -> Vec<Rest> {
+    let mut known = HashMap::new();
+    neurons.map(|kind| *known.entry(kind).or_insert_with(|| rest(kind))).collect()
 }
 
 /// The cells of an SRC layer, as all its neurons share them.
@@ -188,7 +182,7 @@ mod tests {
         GatedBy, Integrator, LayerStates, MOST_BIAS, Potentials, Shape, SpikeKind, SrcConstants, Synapses,
         Width, lif_neuron,
     };
-    use std::{boxed::Box, vec};
+    use std::{boxed::Box, collections::HashSet, vec};
 
     /// Neurons of a layer.
     const NEURONS: u16 = 1 << 14;
@@ -319,6 +313,21 @@ mod tests {
         assert_eq!(said(paper(), 0.99, -6.0), "rests");
         assert_eq!(said(paper(), 0.9, -5.0), "moves");
         assert_eq!(said(paper(), 0.9, -4.0), "spikes");
+    }
+
+    /// Once the current is 0, from any h and h_s.
+    #[test]
+    fn biases_as_training_finds_them_rest_soon() {
+        let mut most = 0;
+        for bias in (520..=800).step_by(4).map(|hundredths| -f64::from(hundredths) / 100.0) {
+            let Rest::Rests(state) = with_layer(paper(), 0.0, bias, of_one) else {
+                panic!("b_h {bias} moves")
+            };
+            if bias <= -5.5 {
+                most = most.max(state.steps);
+            }
+        }
+        assert!((60..=81).contains(&most), "{most} timesteps");
     }
 
     #[test]

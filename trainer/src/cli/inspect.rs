@@ -1,5 +1,7 @@
 //! `spikelet inspect`: what is in a model file, and what it will need on a board.
 
+use super::exported_layer::sums;
+use super::rest::LayerRest;
 use super::{model, show};
 use serde::Serialize;
 use spikelet_export::{EncoderHeader, ModelFile};
@@ -58,6 +60,10 @@ struct Layer {
     /// Flash: weights, constants of neurons, initial states.
     bytes: usize,
     zero_weights: usize,
+    /// Sums are proved to fit 32 bits.
+    sums_proved: bool,
+    /// What becomes of it without input.
+    rest: LayerRest,
 }
 
 /// Kind and constants of a layer's cells.
@@ -203,6 +209,8 @@ pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection
                 + 8 * neurons
                 + 4 * initial,
             zero_weights: weights().filter(|&weight| weight == 0).count(),
+            sums_proved: layer.integrator().proved,
+            rest: LayerRest::of(layer),
         }
     });
     let layers: Vec<Layer> = layers.collect();
@@ -293,7 +301,8 @@ fn print(inspection: &Inspection) {
     let heading = ["layer", "shape", "weights", "flash", "weights of 0"];
     println!("{}", show::table(&heading, rows));
     for (index, layer) in inspection.layers.iter().enumerate() {
-        println!("layer {index}: {}", layer.cells.words());
+        println!("layer {index}: {}; {}", layer.cells.words(), sums(layer.sums_proved, None));
+        println!("layer {index}: {}", layer.rest.words());
     }
     println!(
         "{}",
