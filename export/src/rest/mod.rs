@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn biases_as_training_finds_them_rest_soon() {
         let mut most = 0;
-        for bias in (520..=800).step_by(4).map(|hundredths| -f64::from(hundredths) / 100.0) {
+        for bias in (540..=800).step_by(4).map(|hundredths| -f64::from(hundredths) / 100.0) {
             let Rest::Rests(state) = with_layer(paper(), 0.0, bias, of_one) else {
                 panic!("b_h {bias} moves")
             };
@@ -327,7 +327,9 @@ mod tests {
                 most = most.max(state.steps);
             }
         }
-        assert!((60..=81).contains(&most), "{most} timesteps");
+        assert!((60..=70).contains(&most), "{most} timesteps");
+        let Rest::Rests(state) = with_layer(paper(), 0.9, -8.0, of_one) else { panic!("it rests") };
+        assert_eq!(state.steps, 140, "70 more until the current is negligible");
     }
 
     #[test]
