@@ -12,6 +12,8 @@ pub mod link;
 #[cfg(feature = "std")]
 pub mod quantise;
 #[cfg(feature = "std")]
+pub mod rest;
+#[cfg(feature = "std")]
 mod write;
 
 pub use file::{FileError, MAGIC, ModelFile, PREFIX, VERSION};

@@ -103,27 +103,35 @@ impl<'m> LifLayer<'m> {
         spikes: &mut LayerSpikes,
     ) -> Update {
         spikes.clear();
-        let alpha = i32::from(self.integrator.decay.to_bits());
         let (mut saturated, mut changed) = (false, false);
         let neurons = membranes.iter_mut().zip(sums).zip(self.neurons);
         for (neuron, ((membrane, &sum), &constants)) in neurons.enumerate() {
+            let before = *membrane;
             let sum = if received { sum } else { 0 };
-            let before = i32::from(membrane.to_bits());
-            let (v, beyond) = saturate(if self.integrator.proved {
-                integrate(alpha, before, sum, constants[0])
-            } else {
-                integrate_any(alpha, before, sum, constants[0])
-            });
-            let (threshold, rest) = lif_levels(constants);
-            *membrane = Current::from_bits(v as i16);
-            if *membrane > threshold {
-                *membrane = rest;
+            let (next, spikes_now, beyond) = self.advance(constants, before, sum);
+            *membrane = next;
+            if spikes_now {
                 let _ = spikes.push(Spike::binary(neuron as u16));
             }
             saturated |= beyond;
-            changed |= i32::from(membrane.to_bits()) != before;
+            changed |= next != before;
         }
         Update { saturated, rests: !received && !changed && spikes.is_empty() }
+    }
+
+    /// One timestep of a neuron with these constants: its next membrane, whether it spikes, and whether it was saturated.
+    #[inline(always)]
+    pub fn advance(&self, constants: LifNeuron, membrane: Current, sum: i32) -> (Current, bool, bool) {
+        let alpha = i32::from(self.integrator.decay.to_bits());
+        let before = i32::from(membrane.to_bits());
+        let (v, beyond) = saturate(if self.integrator.proved {
+            integrate(alpha, before, sum, constants[0])
+        } else {
+            integrate_any(alpha, before, sum, constants[0])
+        });
+        let (threshold, rest) = lif_levels(constants);
+        let v = Current::from_bits(v as i16);
+        if v > threshold { (rest, true, beyond) } else { (v, false, beyond) }
     }
 }
 

@@ -76,7 +76,7 @@ impl Readout {
     /// score is 0: without a spike, the next timestep changes nothing.
     ///
     /// Scores saturate at ±2^16.
-    pub(crate) fn update(&self, spikes: &[Spike], sums: &mut [u32], scores: &mut [Score]) -> bool {
+    pub fn update(&self, spikes: &[Spike], sums: &mut [u32], scores: &mut [Score]) -> bool {
         sums.fill(0);
         let mut all = 0u32;
         for spike in spikes {

@@ -91,6 +91,19 @@ pub fn random_model_in(
     bits: &[Width],
     cells: RandomCells,
     widths: &[u16],
+    steps: [u16; 3],
+    encoder: EncoderHeader,
+    seed: u64,
+) -> AlignedBytes {
+    random_model_with([-6.5, -4.0], bits, cells, widths, steps, encoder, seed)
+}
+
+/// The same with b_h between two ends.
+pub fn random_model_with(
+    [least_bias, most_bias]: [f64; 2],
+    bits: &[Width],
+    cells: RandomCells,
+    widths: &[u16],
     [blank_before, steps, blank_after]: [u16; 3],
     encoder: EncoderHeader,
     seed: u64,
@@ -109,7 +122,7 @@ pub fn random_model_in(
             (0..inputs * neurons).map(|_| noise.within(-0.6 * most, most) as f32).collect();
         let mut numbers =
             |least, most| -> Vec<f32> { (0..neurons).map(|_| noise.within(least, most) as f32).collect() };
-        let bias = numbers(-6.5, -4.0);
+        let bias = numbers(least_bias, most_bias);
         let states;
         let cell = match cells {
             RandomCells::Lif(constants) => FloatCell::Lif(constants),

@@ -142,7 +142,7 @@ fn pixels_for_recordings_are_refused() {
         let (output, stop) = play_to(cells, EncoderHeader::Events {}, &input);
         let replies = replies(&output);
         assert_eq!(stop, Stop::Closed);
-        let refused = format!("{:?}", ReplyBody::Error(link::LinkError::NoEncoder));
+        let refused = format!("{:?}", ReplyBody::<link::Inferred>::Error(link::LinkError::NoEncoder));
         assert_eq!(replies[0], (Some(1), refused));
         assert!(replies[3].1.contains("steps: 2"), "{replies:?}");
     }
@@ -157,7 +157,7 @@ fn spikes_of_inputs_that_do_not_exist_are_refused() {
             .concat(),
     );
     assert_eq!(stop, Stop::Closed);
-    let error = format!("{:?}", ReplyBody::Error(link::LinkError::Spikes));
+    let error = format!("{:?}", ReplyBody::<link::Inferred>::Error(link::LinkError::Spikes));
     assert_eq!(replies(&output)[1], (Some(2), error));
 }
 

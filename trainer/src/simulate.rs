@@ -39,6 +39,8 @@ pub struct Simulation {
     pub inferences: Vec<Inference>,
     /// Per layer and neuron: spiking timesteps over all samples.
     pub neuron_spikes: Vec<Vec<u64>>,
+    /// Per layer: timesteps over all samples in which a current was kept within its range.
+    pub saturations: Vec<u64>,
     /// Input spikes over all samples.
     pub input_spikes: u64,
 }
@@ -77,6 +79,11 @@ impl HostMemory {
             scores: &mut self.scores,
             votes: &mut self.votes,
         }
+    }
+
+    /// i of SRC or V of LIF per neuron, and h and h_s per neuron of SRC, layer after layer: as the last network left them.
+    pub fn states(&self) -> (Vec<Current>, Vec<Potentials>) {
+        (self.currents.clone(), self.potentials.clone())
     }
 }
 
@@ -130,7 +137,8 @@ impl<'m, 'a> Simulator<'m, 'a> {
     fn new(file: &'m ModelFile<'m>, memory: MemoryView<'a>) -> Self {
         let model = file.model();
         let counters = model.layers().iter().map(|layer| vec![0; usize::from(layer.synapses().neurons())]);
-        let total = Simulation { neuron_spikes: counters.collect(), ..Simulation::default() };
+        let saturations = vec![0; model.layers().len()];
+        let total = Simulation { neuron_spikes: counters.collect(), saturations, ..Simulation::default() };
         let network = Network::new(model, memory).expect("host memory is as large as the model needs");
         Self { network, total }
     }
@@ -152,6 +160,9 @@ impl<'m, 'a> Simulator<'m, 'a> {
                 break;
             }
         }
+        for (total, &count) in total.saturations.iter_mut().zip(network.saturations()) {
+            *total += u64::from(count);
+        }
         total.inferences.push(Inference {
             class: network.class(),
             steps,
@@ -167,6 +178,7 @@ impl Simulation {
         for (layer, more) in self.neuron_spikes.iter_mut().zip(next.neuron_spikes) {
             layer.iter_mut().zip(more).for_each(|(count, more)| *count += more);
         }
+        self.saturations.iter_mut().zip(next.saturations).for_each(|(count, more)| *count += more);
         self.input_spikes += next.input_spikes;
         self
     }
@@ -194,7 +206,7 @@ impl Simulation {
     }
 
     /// Timesteps of all samples.
-    fn steps(&self) -> f64 {
+    pub fn steps(&self) -> f64 {
         self.inferences.iter().map(|inference| f64::from(inference.steps)).sum()
     }
 
@@ -206,8 +218,20 @@ impl Simulation {
     }
 
     /// Per layer: neurons that never spiked.
-    pub fn silent(&self) -> Vec<usize> {
-        self.neuron_spikes.iter().map(|layer| layer.iter().filter(|&&count| count == 0).count()).collect()
+    pub fn never_spiking(&self) -> Vec<Vec<usize>> {
+        self.which(|count| count == 0)
+    }
+
+    /// Per layer: neurons that spiked in more than nine of ten timesteps.
+    pub fn always_spiking(&self) -> Vec<Vec<usize>> {
+        let most = 0.9 * self.steps();
+        self.which(|count| count as f64 > most)
+    }
+
+    /// Per layer: neurons whose spiking timesteps are so many.
+    fn which(&self, are: impl Fn(u64) -> bool) -> Vec<Vec<usize>> {
+        let of = |layer: &Vec<u64>| (0..layer.len()).filter(|&neuron| are(layer[neuron])).collect();
+        self.neuron_spikes.iter().map(of).collect()
     }
 }
 

@@ -52,27 +52,28 @@ pub(crate) const SMALLEST: i32 = 64;
 
 /// A layer's constants as the loops over its neurons need them.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Constants {
-    pub alpha: i32,
-    pub rho: i32,
-    pub r: i32,
-    pub r_s: i32,
+pub struct Constants {
+    pub(crate) alpha: i32,
+    pub(crate) rho: i32,
+    pub(crate) r: i32,
+    pub(crate) r_s: i32,
     /// Weights of h_s\[t-1\] and h\[t-1\] in h_s of a neuron at rest, Q15.
-    pub hyp: [i32; 2],
+    pub(crate) hyp: [i32; 2],
     /// The same of a spiking neuron.
-    pub dep: [i32; 2],
-    pub z: i32,
-    pub previous: bool,
+    pub(crate) dep: [i32; 2],
+    pub(crate) z: i32,
+    pub(crate) previous: bool,
     /// Least h that makes a spike.
-    pub least: i32,
-    pub binary: bool,
+    pub(crate) least: i32,
+    pub(crate) binary: bool,
     /// z is 0 and the gate at h\[t\], as in the paper's experiments.
     #[cfg_attr(not(thumb), allow(dead_code, reason = "only kernels beside the plain one ask"))]
-    pub simple: bool,
-    pub proved: bool,
+    pub(crate) simple: bool,
+    pub(crate) proved: bool,
 }
 
 impl Constants {
+    /// The constants of a layer.
     #[inline(always)]
     pub fn of(layer: &SrcLayer<'_>) -> Self {
         let constants = layer.constants();
@@ -97,5 +98,11 @@ impl Constants {
             simple: z == 0 && !previous,
             proved: layer.integrator().proved,
         }
+    }
+
+    /// True if a neuron with these bits of h spikes (Eq. 3f).
+    #[inline(always)]
+    pub const fn spikes(&self, h: i32) -> bool {
+        h >= self.least
     }
 }

@@ -23,7 +23,7 @@ use crate::tanh::{SIDE, STEP, entry};
 /// Bits of a current between two entries of tanh.
 const CURRENT_STEP: u32 = 5;
 /// Bits of h_s that are always 0 after a timestep.
-const COARSE: u32 = 3;
+pub const COARSE: u32 = 3;
 
 /// Advances the neurons of a layer from the `first` on; see [`SrcLayer::update`]. Appends to `spikes`.
 #[inline(always)]
@@ -59,7 +59,7 @@ pub fn advance(
 
 /// The next current, and whether it was saturated.
 #[inline(always)]
-pub(crate) fn current_of(constants: &Constants, i: i32, sum: i32, gain: i32) -> (i32, bool) {
+pub fn current_of(constants: &Constants, i: i32, sum: i32, gain: i32) -> (i32, bool) {
     saturate(if constants.proved {
         integrate(constants.alpha, i, sum, gain)
     } else {
@@ -69,7 +69,7 @@ pub(crate) fn current_of(constants: &Constants, i: i32, sum: i32, gain: i32) -> 
 
 /// The entry of tanh for a current.
 #[inline(always)]
-pub(crate) fn input_entry(i: i32) -> i32 {
+pub fn input_entry(i: i32) -> i32 {
     (i + (1 << (CURRENT_STEP - 1))) >> CURRENT_STEP
 }
 
@@ -81,19 +81,26 @@ fn input(i: i32) -> i32 {
 
 /// The argument of tanh in Eq. 3d, Q26: within 2^31, by the bounds of the coefficients and of the bias.
 #[inline(always)]
-pub(crate) fn argument(constants: &Constants, x: i32, h: i32, h_s: i32, bias: i32) -> i32 {
+pub fn argument(constants: &Constants, x: i32, h: i32, h_s: i32, bias: i32) -> i32 {
     constants.rho * x + constants.r * h + constants.r_s * h_s + bias
 }
 
 /// The entry of tanh for an argument.
 #[inline(always)]
-pub(crate) fn argument_entry(argument: i32) -> i32 {
+pub fn argument_entry(argument: i32) -> i32 {
     (argument >> STEP).clamp(-SIDE, SIDE - 1)
+}
+
+/// The least and the most argument of an entry of tanh, -1024 to 1023.
+pub const fn arguments_of(entry: i32) -> [i32; 2] {
+    let least = if entry <= -SIDE { i32::MIN } else { entry << STEP };
+    let most = if entry >= SIDE - 1 { i32::MAX } else { ((entry + 1) << STEP) - 1 };
+    [least, most]
 }
 
 /// The next h.
 #[inline(always)]
-fn membrane(constants: &Constants, argument: i32, h: i32) -> i32 {
+pub fn membrane(constants: &Constants, argument: i32, h: i32) -> i32 {
     inert(constants, entry(argument_entry(argument)), h)
 }
 
@@ -106,7 +113,7 @@ pub(crate) fn inert(constants: &Constants, next: i32, h: i32) -> i32 {
 
 /// The next h_s.
 #[inline(always)]
-pub(crate) fn slow(constants: &Constants, h: i32, h_s: i32, next: i32) -> i32 {
+pub fn slow(constants: &Constants, h: i32, h_s: i32, next: i32) -> i32 {
     let gate = if constants.previous { h } else { next };
     // Each share chosen by itself: vector code blends numbers, not pairs.
     let kept = if gate > HALF { constants.dep[0] } else { constants.hyp[0] };
@@ -118,7 +125,7 @@ pub(crate) fn slow(constants: &Constants, h: i32, h_s: i32, next: i32) -> i32 {
 /// Lists a neuron if it spikes (Eq. 3f).
 #[inline(always)]
 pub(crate) fn push(constants: &Constants, neuron: usize, h: i32, spikes: &mut LayerSpikes) {
-    if h >= constants.least {
+    if constants.spikes(h) {
         let spike = if constants.binary {
             Spike::binary(neuron as u16)
         } else {
@@ -144,5 +151,16 @@ mod tests {
     fn graded_spikes_round_to_nearest() {
         assert_eq!([64, 191, 192, 16384, 32767].map(|h| graded(h).to_bits()), [1, 1, 2, 128, 255]);
         assert_eq!(SMALLEST, 64, "what is below would round to 0");
+    }
+
+    #[test]
+    fn entries_and_their_arguments_fit_together() {
+        let mut next = i32::MIN;
+        for entry in -SIDE..SIDE {
+            let [least, most] = arguments_of(entry);
+            assert_eq!((least, [least, most].map(argument_entry)), (next, [entry; 2]));
+            next = most.wrapping_add(1);
+        }
+        assert_eq!(next, i32::MIN, "every argument is of one entry");
     }
 }

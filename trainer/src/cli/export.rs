@@ -1,5 +1,6 @@
 //! `spikelet export`: quantise a run and write a model file.
 
+use super::exported_layer::{self, ExportedLayer};
 use super::folder::DataFolder;
 use super::{model, show};
 use crate::data;
@@ -8,13 +9,12 @@ use crate::deploy::{self, Measured, Trained};
 use crate::early_exit::{self, EarlyExit};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::progress;
-use crate::simulate::{Simulation, simulate};
+use crate::simulate::simulate;
 use crate::train;
 use crate::widths::Widths;
 use anyhow::ensure;
 use serde::Serialize;
 use spikelet_export::ModelFile;
-use spikelet_export::quantise::LayerReport;
 use spikelet_runtime::formats::Score;
 use std::path::PathBuf;
 
@@ -56,25 +56,14 @@ pub struct Exported {
     pub float_accuracy: f64,
     /// Accuracy of the model on the same images, encoded alike.
     pub fixed_accuracy: f64,
+    /// What fixed point loses of it, in percentage points; below 0 if it gains.
+    pub points_lost: f64,
     /// Number of test images.
     pub samples: usize,
     /// What deciding early was fitted to, if it was.
     pub early_exit: Option<EarlyExit>,
     /// Per layer.
     pub layers: Vec<ExportedLayer>,
-}
-
-/// What export did to a layer.
-#[derive(Debug, Serialize)]
-pub struct ExportedLayer {
-    neurons: usize,
-    weights: usize,
-    zeroed: usize,
-    saturated: usize,
-    relative_error: f64,
-    /// Neurons that never spiked on the test images.
-    silent: usize,
-    activity: f64,
 }
 
 pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
@@ -121,7 +110,7 @@ pub fn export(
     let chosen = fixed.classes();
     let (float_correct, fixed_correct) =
         (model::correct(images.labels(), &float.chosen), model::correct(images.labels(), &chosen));
-    let layers = layers(&quantised.reports, &fixed);
+    let layers = exported_layer::layers(&file, &quantised.reports, &fixed);
     let silent = layers.iter().position(|layer| layer.silent == layer.neurons);
     if let Some(index) = silent {
         ensure!(
@@ -145,6 +134,7 @@ pub fn export(
         bytes: bytes.len(),
         float_accuracy: float_correct as f64 / samples as f64,
         fixed_accuracy: fixed_correct as f64 / samples as f64,
+        points_lost: 100.0 * (float_correct as f64 - fixed_correct as f64) / samples as f64,
         samples,
         early_exit,
         layers,
@@ -169,21 +159,6 @@ pub fn float(trained: &Trained, images: &data::Samples) -> anyhow::Result<Evalua
         evaluate(&trained.network, &trained.config, images, &indices, |count| bar.inc(count as u64))?;
     bar.finish_and_clear();
     Ok(evaluation)
-}
-
-fn layers(reports: &[LayerReport], fixed: &Simulation) -> Vec<ExportedLayer> {
-    let measured = fixed.silent().into_iter().zip(fixed.activity()).zip(&fixed.neuron_spikes);
-    let layer =
-        |(report, ((silent, activity), neurons)): (&LayerReport, ((usize, f64), &Vec<u64>))| ExportedLayer {
-            neurons: neurons.len(),
-            weights: report.weights,
-            zeroed: report.zeroed,
-            saturated: report.saturated,
-            relative_error: report.relative_error,
-            silent,
-            activity,
-        };
-    reports.iter().zip(measured).map(layer).collect()
 }
 
 fn print(exported: &Exported) {
@@ -214,21 +189,10 @@ fn print(exported: &Exported) {
         show::list([
             ("accuracy in float", accuracy(exported.float_accuracy)),
             ("accuracy in fixed point", accuracy(exported.fixed_accuracy)),
+            ("lost by it", format!("{:.2} percentage points", exported.points_lost)),
             ("model", format!("{} ({})", exported.file.display(), exported.id)),
             ("size", format!("{} B", show::grouped(exported.bytes as u64))),
         ])
     );
-    let rows = exported.layers.iter().enumerate().map(|(index, layer)| {
-        vec![
-            index.to_string(),
-            show::grouped(layer.weights as u64),
-            layer.zeroed.to_string(),
-            layer.saturated.to_string(),
-            show::percent(layer.relative_error),
-            format!("{} of {}", layer.silent, layer.neurons),
-            show::percent(layer.activity),
-        ]
-    });
-    let heading = ["layer", "weights", "zeroed", "saturated", "error", "silent neurons", "activity"];
-    println!("{}", show::table(&heading, rows));
+    exported_layer::print(&exported.layers);
 }

@@ -1,5 +1,7 @@
 //! `spikelet inspect`: what is in a model file, and what it will need on a board.
 
+use super::exported_layer::sums;
+use super::rest::LayerRest;
 use super::{costs, model, show};
 use crate::cost::Costs;
 use crate::cost::estimate::flash_of;
@@ -72,6 +74,10 @@ struct Layer {
     /// Flash: weights, constants of neurons, initial states.
     bytes: usize,
     zero_weights: usize,
+    /// Sums are proved to fit 32 bits.
+    sums_proved: bool,
+    /// What becomes of it without input.
+    rest: LayerRest,
 }
 
 /// Kind and constants of a layer's cells.
@@ -213,6 +219,8 @@ pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection
             bits: head.bits,
             bytes: flash_of(layer),
             zero_weights: weights().filter(|&weight| weight == 0).count(),
+            sums_proved: layer.integrator().proved,
+            rest: LayerRest::of(layer),
         }
     });
     let layers: Vec<Layer> = layers.collect();
@@ -303,7 +311,8 @@ fn print(inspection: &Inspection) {
     let heading = ["layer", "shape", "weights", "flash", "weights of 0"];
     println!("{}", show::table(&heading, rows));
     for (index, layer) in inspection.layers.iter().enumerate() {
-        println!("layer {index}: {}", layer.cells.words());
+        println!("layer {index}: {}; {}", layer.cells.words(), sums(layer.sums_proved, None));
+        println!("layer {index}: {}", layer.rest.words());
     }
     println!(
         "{}",

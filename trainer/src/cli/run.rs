@@ -219,6 +219,14 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
             ),
         ));
     }
+    rows.push((
+        "a timestep without a spike, at rest".to_owned(),
+        run.costs
+            .silent_step
+            .map_or("a layer never rests: `spikelet inspect` names its neurons".to_owned(), |step| {
+                format!("{step} instructions")
+            }),
+    ));
     let (flash, ram) = (show::grouped(run.flash), show::grouped(run.ram + u64::from(run.costs.stack)));
     rows.push((
         "flash".to_owned(),

@@ -2,11 +2,12 @@
 
 use super::{Board, Client, ClientError};
 use crate::data::Samples;
-use crate::simulate::{Inference, Stop};
+use crate::simulate::{HostMemory, Inference, Stop};
 use crate::spike_train::{Encoding, Show};
 use serde::Serialize;
 use spikelet_export::ModelFile;
 use spikelet_export::link::Inferred;
+use spikelet_runtime::Network;
 use std::io::{Read, Write};
 
 /// What is sent to a board.
@@ -89,6 +90,8 @@ pub struct LayerCosts {
 pub struct Costs {
     /// Per layer.
     pub layers: Vec<LayerCosts>,
+    /// Instructions of a timestep without a spike while every layer rests; `None` if a layer does not come to rest.
+    pub silent_step: Option<f64>,
     /// Bytes of stack, at the deepest so far.
     pub stack: u32,
 }
@@ -117,5 +120,37 @@ pub fn measure<S: Read + Write>(
             per_neuron: instructions(measured.neurons) / neurons,
         });
     }
-    Ok(Costs { layers, stack: client.memory()?.stack_used })
+    let silent_step = measure_silence(client, board, file)?;
+    Ok(Costs { layers, silent_step, stack: client.memory()?.stack_used })
+}
+
+/// Measures a timestep without a spike while every layer rests, as the mean of many.
+fn measure_silence<S: Read + Write>(
+    client: &mut Client<S>,
+    board: Board,
+    file: &ModelFile<'_>,
+) -> Result<Option<f64>, ClientError> {
+    const MANY: u16 = 1000;
+    let Some(until_rest) = silent_steps_until_rest(file) else { return Ok(None) };
+    let mut ticks = |steps: u16| {
+        let silence = std::iter::repeat_n(&[][..], steps.into());
+        client.infer_spikes(silence, Stop::AtTheEnd).map(|inferred| inferred.ticks)
+    };
+    let many = ticks(until_rest + MANY)? - ticks(until_rest)?;
+    // The clock is read once more in each timestep.
+    let empty = client.measure(0, 0)?.empty;
+    let each = f64::from(many) / f64::from(MANY) - f64::from(empty);
+    Ok(Some((each / board.ticks_per_instruction()).round()))
+}
+
+/// Timesteps without a spike, from the start of a sequence, until every layer rests; `None` if that takes too long to wait for.
+fn silent_steps_until_rest(file: &ModelFile<'_>) -> Option<u16> {
+    const LONG: u16 = 10_000;
+    let model = file.model();
+    let mut memory = HostMemory::new(model.need());
+    let mut network = Network::new(model, memory.view()).ok()?;
+    (1..LONG).find(|_| {
+        network.step(&[]);
+        network.resting().count_ones() as usize == model.layers().len()
+    })
 }
