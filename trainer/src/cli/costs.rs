@@ -37,6 +37,7 @@ fn board(name: &str) -> Result<&'static BoardFacts, String> {
 
 /// What a model costs, and, if its activity is not known, why.
 pub fn of_model(args: &CostArgs, file: &ModelFile<'_>) -> Result<(Costs, Option<String>)> {
+    ensure!(args.samples > 0, "--samples must be at least 1");
     let boards = args.board.map_or(&BOARDS[..], std::slice::from_ref);
     let (activity, why) = match &args.activity {
         Some(shares) => (Some((Activity::of_shares(file, shares)?, "shares of --activity".to_owned())), None),
@@ -53,7 +54,6 @@ pub fn of_model(args: &CostArgs, file: &ModelFile<'_>) -> Result<(Costs, Option<
 
 /// The activity of a model's first test samples.
 fn simulated(args: &CostArgs, file: &ModelFile<'_>) -> Result<(Activity, String)> {
-    ensure!(args.samples > 0, "--samples must be at least 1");
     let data = args.images.load(file.header()?.provenance.data)?;
     model::check_fit(file, &data)?;
     let samples = model::first(&data.test, Some(args.samples.min(data.test.len())))?;

@@ -76,7 +76,7 @@ pub static BOARDS: [BoardFacts; 14] = [
             megahertz: 64.0,
             picojoules: 156.0,
             dense_cycles: DENSE_M4,
-            source: "datasheet of the nRF52840: 52 µA/MHz at 3 V, DC/DC converter, running from flash with cache",
+            source: "datasheet of the nRF52840: 52 µA/MHz at 3 V",
         }),
     },
     BoardFacts {
