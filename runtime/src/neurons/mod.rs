@@ -21,7 +21,7 @@ pub(crate) fn advance(
     spikes: &mut LayerSpikes,
 ) -> Update {
     #[cfg(not(target_os = "none"))]
-    return pulp::Arch::new().dispatch(
+    return crate::vectors().dispatch(
         #[inline(always)]
         || wide::advance(layer, received, sums, states, spikes),
     );
