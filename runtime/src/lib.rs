@@ -36,6 +36,13 @@ pub use src_layer::{
 pub use synapses::{Shape, Synapses, SynapsesError, Width};
 pub use tanh::tanh;
 
+/// The widest vectors of a host's processor. Miri cannot ask it.
+#[cfg(not(target_os = "none"))]
+#[inline(always)]
+fn vectors() -> pulp::Arch {
+    if cfg!(miri) { pulp::Arch::Scalar } else { pulp::Arch::new() }
+}
+
 /// Most inputs, and most neurons of a layer. Sums of that many weights cannot overflow.
 pub const MAX_WIDTH: usize = 16_384;
 

@@ -4,7 +4,7 @@ use embedded_io::{ErrorType, Read, Write};
 use heapless::Vec as List;
 use proptest::prelude::*;
 use spikelet::simulate::HostMemory;
-use spikelet_export::link::{self, MemoryUse, Receiver, Reply, ReplyBody, Request, RequestBody};
+use spikelet_export::link::{self, LinkError, MemoryUse, Receiver, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_firmware::{Application, Board, Buffers, Clock, Stop};
 use spikelet_runtime::Network;
@@ -94,6 +94,12 @@ fn replies(output: &[u8]) -> Vec<(Option<u16>, String)> {
     replies
 }
 
+/// What [`replies`] shows of an error.
+fn error(error: LinkError) -> String {
+    let body: ReplyBody<'_> = ReplyBody::Error(error);
+    format!("{body:?}")
+}
+
 fn frame(sequence: u16, body: RequestBody<'_>) -> Vec<u8> {
     let mut buffer = [0; link::REQUEST + 1];
     link::encode(&Request { sequence, body }, &mut buffer).unwrap().to_vec()
@@ -142,8 +148,7 @@ fn pixels_for_recordings_are_refused() {
         let (output, stop) = play_to(cells, EncoderHeader::Events {}, &input);
         let replies = replies(&output);
         assert_eq!(stop, Stop::Closed);
-        let refused = format!("{:?}", ReplyBody::<link::Inferred>::Error(link::LinkError::NoEncoder));
-        assert_eq!(replies[0], (Some(1), refused));
+        assert_eq!(replies[0], (Some(1), error(LinkError::NoEncoder)));
         assert!(replies[3].1.contains("steps: 2"), "{replies:?}");
     }
 }
@@ -157,8 +162,7 @@ fn spikes_of_inputs_that_do_not_exist_are_refused() {
             .concat(),
     );
     assert_eq!(stop, Stop::Closed);
-    let error = format!("{:?}", ReplyBody::<link::Inferred>::Error(link::LinkError::Spikes));
-    assert_eq!(replies(&output)[1], (Some(2), error));
+    assert_eq!(replies(&output)[1], (Some(2), error(LinkError::Spikes)));
 }
 
 proptest! {

@@ -24,7 +24,7 @@ pub(crate) fn advance(
     spikes: &mut LayerSpikes,
 ) -> Update {
     #[cfg(not(target_os = "none"))]
-    return pulp::Arch::new().dispatch(wide::Advance { layer, received, sums, states, spikes });
+    return crate::vectors().dispatch(wide::Advance { layer, received, sums, states, spikes });
     #[cfg(all(target_os = "none", thumb))]
     {
         let constants = Constants::of(layer);

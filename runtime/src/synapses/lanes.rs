@@ -48,7 +48,7 @@ struct Plane<'s, 'm> {
 #[cfg_attr(target_os = "none", inline(never))]
 fn dispatch<const BITS: u32, const LANES: usize>(plane: &Plane<'_, '_>, sums: &mut [i32]) {
     #[cfg(not(target_os = "none"))]
-    pulp::Arch::new().dispatch(AddPlane::<BITS, LANES> { plane, sums });
+    crate::vectors().dispatch(AddPlane::<BITS, LANES> { plane, sums });
     #[cfg(target_os = "none")]
     plane.add::<BITS, LANES>(sums);
 }
