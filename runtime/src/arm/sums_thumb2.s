@@ -532,17 +532,25 @@
     kernel1 spikelet_sum1_groups, pass2_of_1, bytes4, nibbles2_of_1, 2
     kernel1 spikelet_sum1_words,  pass1_of_1, bytes2, "nibbles1_of_1 r0, r1, r2, r3, 0", 1
 
-@ Adds the fields of one row times a spike's value. r0 row, r1 sums, r2 words, r3 value.
-    .macro graded name, bits
+@ Adds the fields of one row times a spike's value, a word, or with 1 bit half a word, at a time. r0 row, r1 sums, r2 words, r3 value.
+    .macro graded name, bits, quads
     .section .text.\name, "ax", %progbits
     .global \name
     .type   \name, %function
     .thumb_func
 \name:
     push    {r4-r8, lr}
-1:  ldr     r12, [r0], #4
+    .if \bits == 1
+    lsls    r2, r2, #1
+    .endif
+1:
+    .if \bits == 1
+    ldrh    r12, [r0], #2
+    .else
+    ldr     r12, [r0], #4
+    .endif
     .set    FIELD, 0
-    .rept   8 / \bits
+    .rept   \quads
     ldm     r1, {r4, r5, r6, r7}
     ubfx    r8, r12, #FIELD, #\bits
     mla     r4, r8, r3, r4
@@ -561,6 +569,7 @@
     .size   \name, . - \name
     .endm
 
-    graded  spikelet_graded8, 8
-    graded  spikelet_graded4, 4
-    graded  spikelet_graded2, 2
+    graded  spikelet_graded8, 8, 1
+    graded  spikelet_graded4, 4, 2
+    graded  spikelet_graded2, 2, 4
+    graded  spikelet_graded1, 1, 4
