@@ -1,4 +1,4 @@
-@ Sums of rows of packed weights for cores without Thumb-2: M0, M0+, M1, M23. sums.rs draws the arguments and the list.
+@ Sums of rows of packed weights for cores without Thumb-2: M0, M0+, M1. sums.rs draws the arguments and the list.
 @
 @ The same lanes as in sums_thumb2.s, which tells how a word is added to two of them. Those of a group's first word are in r2 and
 @ r3, the others in r8 to r12 and lr, which can be added to as well. To be emptied, they go by the stack. A row's pointer in the list
