@@ -229,26 +229,46 @@ fn add_graded(synapses: &Synapses<'_>, plane: &Plane, spikes: &[Spike], sums: &m
     // As in `add_rows`.
     let full = plane.words.min(sums.len() >> plane.columns);
     let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return 0 };
-    let mut last = [0; 32];
     let mut values = 0;
-    for spike in spikes {
-        let Some(row) = synapses.row(spike.neuron).and_then(|row| row.get(plane.first..)) else { continue };
-        let value = i32::from(spike.value().to_bits());
-        values += value;
-        let value = value * plane.scale as i32;
-        // SAFETY: from its first word on a row has the words of the plane, and the sums have room for as many columns as those of
-        // the words that are added, which are not none. Nothing else refers to them meanwhile.
-        unsafe {
-            if full > 0 {
-                (plane.graded)(row.as_ptr(), whole.as_mut_ptr(), full as u32, value);
-            }
-            if full < plane.words && !part.is_empty() {
-                (plane.graded)(row.as_ptr().add(full), last.as_mut_ptr(), 1, value);
-            }
+    if full > 0 {
+        // SAFETY: these words are in each row, and there is room for their sums.
+        values = unsafe { each_spike(synapses, plane, spikes, 0, full, whole.as_mut_ptr()) };
+    }
+    if full < plane.words && !part.is_empty() {
+        let mut last = [0; 32];
+        // SAFETY: as above.
+        values = unsafe { each_spike(synapses, plane, spikes, full, 1, last.as_mut_ptr()) };
+        for (sum, last) in part.iter_mut().zip(last) {
+            *sum += last;
         }
     }
-    for (sum, last) in part.iter_mut().zip(last) {
-        *sum += last;
+    values
+}
+
+/// Adds the fields of `words` words of a plane, from the `first` on, times the values of spikes; the sum of these values.
+///
+/// # Safety
+/// There must be so many words in the plane, at least one, and room for the sums of their columns.
+#[inline(never)]
+unsafe fn each_spike(
+    synapses: &Synapses<'_>,
+    plane: &Plane,
+    spikes: &[Spike],
+    first: usize,
+    words: usize,
+    sums: *mut i32,
+) -> i32 {
+    let mut values = 0;
+    for spike in spikes {
+        let Some(row) = synapses.row_of(spike.neuron) else { continue };
+        // Rows lie in the block, whose length is that of all rows: so this does not overflow.
+        let at = usize::from(row).wrapping_mul(synapses.row_words()).wrapping_add(plane.first + first);
+        let value = i32::from(spike.value().to_bits());
+        values += value;
+        // SAFETY: the words are in the row, as the caller grants, and so is the room.
+        unsafe {
+            (plane.graded)(synapses.block().as_ptr().add(at), sums, words as u32, value * plane.scale as i32);
+        }
     }
     values
 }
@@ -259,7 +279,7 @@ fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, 
     // Words of whose columns all have room, and the sums of one more.
     let full = plane.words.min(sums.len() >> plane.columns);
     let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return false };
-    let mut last = [const { MaybeUninit::uninit() }; 32];
+    let mut last = [const { MaybeUninit::<i32>::uninit() }; 32];
     let mut added = false;
     let mut list = [const { MaybeUninit::uninit() }; LIST];
     for spiking in spiking.chunks(ROWS) {
@@ -301,10 +321,10 @@ fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, 
         added = true;
     }
     if added && full < plane.words {
+        let kept = if add { !0 } else { 0 };
         for (sum, last) in part.iter_mut().zip(last) {
             // SAFETY: the kernel has written a word's sums, and the part is shorter.
-            let last = unsafe { last.assume_init() };
-            *sum = if add { *sum + last } else { last };
+            *sum = (*sum & kept) + unsafe { last.assume_init() };
         }
     }
     added
