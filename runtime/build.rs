@@ -49,8 +49,8 @@ fn main() {
         println!("cargo::rustc-cfg=thumb");
         println!("cargo::rustc-cfg=thumb2");
     }
-    // Cores without Thumb-2: M0, M0+, M1 and M23.
-    if ["thumbv6m", "thumbv8m.base"].iter().any(|family| target.starts_with(family)) {
+    // Cores without Thumb-2: M0, M0+ and M1.
+    if target.starts_with("thumbv6m") {
         println!("cargo::rustc-cfg=thumb");
     }
 }

@@ -1,4 +1,4 @@
-@ The timestep of the neurons of an SRC layer for cores without Thumb-2: M0, M0+, M1, M23. neurons.rs draws the arguments.
+@ The timestep of the neurons of an SRC layer for cores without Thumb-2: M0, M0+, M1. neurons.rs draws the arguments.
 @
 @ Two passes over quads of neurons, as in neurons_thumb2.s. Only eight registers can be multiplied, shifted or stored: so both passes have
 @ a fast path for what nearly all neurons do, whose tests are few, and go elsewhere for the rest: in the first pass for

@@ -6,11 +6,8 @@
 //! of as many rows as lanes hold. A chunk is the number of its rows, two words that its lanes start with, a pointer to each row, and
 //! a 0; the list ends with another 0.
 
-#[cfg(thumb2)]
 use crate::spikes::Spike;
-#[cfg(thumb2)]
-use crate::synapses::round;
-use crate::synapses::{Synapses, Width};
+use crate::synapses::{Synapses, Width, round};
 use core::arch::global_asm;
 use core::mem::MaybeUninit;
 use core::ops::Range;
@@ -92,33 +89,50 @@ struct Plane {
     group: u32,
     groups: Kernel,
     rest: Kernel,
+    graded: Graded,
 }
 
 impl Plane {
     const fn eight(words: usize) -> Self {
         let (groups, rest) = (spikelet_sum8_groups as Kernel, spikelet_sum8_words as Kernel);
+        let graded = spikelet_graded8 as Graded;
         let lanes = Lanes::HALVES;
-        Self { first: 0, words, columns: 2, scale: 1, bias: 127, lanes, chunk: ROWS, group: 2, groups, rest }
+        Self {
+            first: 0,
+            words,
+            columns: 2,
+            scale: 1,
+            bias: 127,
+            lanes,
+            chunk: ROWS,
+            group: 2,
+            groups,
+            rest,
+            graded,
+        }
     }
 
     /// Bytes hold 16 fields of 4 bits if the middle of these is subtracted.
     const fn four(words: usize, bias: u32) -> Self {
         let (groups, rest) = (spikelet_sum4_groups as Kernel, spikelet_sum4_words as Kernel);
+        let graded = spikelet_graded4 as Graded;
         let lanes = Lanes::BYTES;
-        Self { first: 0, words, columns: 3, scale: 1, bias, lanes, chunk: 16, group: 2, groups, rest }
+        Self { first: 0, words, columns: 3, scale: 1, bias, lanes, chunk: 16, group: 2, groups, rest, graded }
     }
 
     /// Nibbles hold 7 fields that are at most 2, and 5 that are at most 3.
     const fn two(words: usize, bias: u32, chunk: usize) -> Self {
         let (groups, rest) = (spikelet_sum2_groups as Kernel, spikelet_sum2_words as Kernel);
+        let graded = spikelet_graded2 as Graded;
         let lanes = Lanes::NIBBLES;
-        Self { first: 0, words, columns: 4, scale: 1, bias, lanes, chunk, group: 2, groups, rest }
+        Self { first: 0, words, columns: 4, scale: 1, bias, lanes, chunk, group: 2, groups, rest, graded }
     }
 
     const fn one(first: usize, words: usize, scale: u32, bias: u32) -> Self {
         let (groups, rest) = (spikelet_sum1_groups as Kernel, spikelet_sum1_words as Kernel);
+        let graded = spikelet_graded1 as Graded;
         let lanes = Lanes::NIBBLES;
-        Self { first, words, columns: 5, scale, bias, lanes, chunk: 15, group: 1, groups, rest }
+        Self { first, words, columns: 5, scale, bias, lanes, chunk: 15, group: 1, groups, rest, graded }
     }
 }
 
@@ -145,17 +159,15 @@ unsafe extern "C" {
     fn spikelet_sum2_words(arguments: &mut Arguments);
     fn spikelet_sum1_groups(arguments: &mut Arguments);
     fn spikelet_sum1_words(arguments: &mut Arguments);
-}
-
-#[cfg(thumb2)]
-unsafe extern "C" {
     /// Adds the fields of `words` words of a row, which must not be 0, times `value` to the sums of their columns.
     fn spikelet_graded8(row: *const u32, sums: *mut i32, words: u32, value: i32);
     fn spikelet_graded4(row: *const u32, sums: *mut i32, words: u32, value: i32);
     fn spikelet_graded2(row: *const u32, sums: *mut i32, words: u32, value: i32);
+    fn spikelet_graded1(row: *const u32, sums: *mut i32, words: u32, value: i32);
 }
 
 type Kernel = unsafe extern "C" fn(&mut Arguments);
+type Graded = unsafe extern "C" fn(*const u32, *mut i32, u32, i32);
 
 /// [`Synapses::sum`] but for pruned columns.
 #[inline]
@@ -185,52 +197,80 @@ pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
     }
 }
 
-/// [`Synapses::sum_graded`] but for pruned columns, less the shift.
-#[cfg(thumb2)]
+/// [`Synapses::sum_graded`] but for pruned columns.
 #[inline]
 pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
-    match synapses.width() {
-        width if !width.is_built() => {}
-        Width::Eight if cfg!(feature = "width-8") => {
-            each_spike::<8>(synapses, spikes, shift, sums, spikelet_graded8);
+    let shape = synapses.shape();
+    let words = |bits| shape.plane_words(bits);
+    let room = shape.columns_kept().next_multiple_of(16).min(sums.len());
+    let sums = sums.get_mut(..room).unwrap_or(&mut []);
+    sums.fill(0);
+    let mut add = |plane: &Plane| add_graded(synapses, plane, spikes, sums);
+    let values = match synapses.width() {
+        Width::Eight if cfg!(feature = "width-8") => add(&Plane::eight(words(8))),
+        Width::Five if cfg!(feature = "width-5") => {
+            add(&Plane::one(words(4), words(1), 16, 7));
+            add(&Plane::four(words(4), 8))
         }
-        Width::Four if cfg!(feature = "width-4") => {
-            each_spike::<4>(synapses, spikes, shift, sums, spikelet_graded4);
+        Width::Four if cfg!(feature = "width-4") => add(&Plane::four(words(4), 7)),
+        Width::Three if cfg!(feature = "width-3") => {
+            add(&Plane::one(words(2), words(1), 4, 1));
+            add(&Plane::two(words(2), 2, 5))
         }
-        Width::Two if cfg!(feature = "width-2") => {
-            each_spike::<2>(synapses, spikes, shift, sums, spikelet_graded2);
-        }
-        _ => synapses.sum_graded_in_lanes(spikes, shift, sums),
-    }
+        Width::Two if cfg!(feature = "width-2") => add(&Plane::two(words(2), 1, 7)),
+        _ => 0,
+    };
+    round(values * i32::from(synapses.width().most()), shift, sums);
 }
 
-#[cfg(thumb2)]
+/// Adds a plane's fields times the values of spikes to the sums of its columns; the sum of these values.
 #[inline(never)]
-fn each_spike<const BITS: u32>(
-    synapses: &Synapses<'_>,
-    spikes: &[Spike],
-    shift: u8,
-    sums: &mut [i32],
-    kernel: unsafe extern "C" fn(*const u32, *mut i32, u32, i32),
-) {
-    let columns = 32 / BITS as usize;
-    let full = synapses.row_words().min(sums.len() / columns);
-    // The kernels know no row without words, which is that of a layer whose columns are all pruned.
-    if full == 0 || full < synapses.row_words() {
-        return synapses.sum_graded_in_lanes(spikes, shift, sums);
+fn add_graded(synapses: &Synapses<'_>, plane: &Plane, spikes: &[Spike], sums: &mut [i32]) -> i32 {
+    // As in `add_rows`.
+    let full = plane.words.min(sums.len() >> plane.columns);
+    let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return 0 };
+    let mut values = 0;
+    if full > 0 {
+        // SAFETY: these words are in each row, and there is room for their sums.
+        values = unsafe { each_spike(synapses, plane, spikes, 0, full, whole.as_mut_ptr()) };
     }
-    let sums = sums.get_mut(..full * columns).unwrap_or(&mut []);
-    sums.fill(0);
+    if full < plane.words && !part.is_empty() {
+        let mut last = [0; 32];
+        // SAFETY: as above.
+        values = unsafe { each_spike(synapses, plane, spikes, full, 1, last.as_mut_ptr()) };
+        for (sum, last) in part.iter_mut().zip(last) {
+            *sum += last;
+        }
+    }
+    values
+}
+
+/// Adds the fields of `words` words of a plane, from the `first` on, times the values of spikes; the sum of these values.
+///
+/// # Safety
+/// There must be so many words in the plane, at least one, and room for the sums of their columns.
+#[inline(never)]
+unsafe fn each_spike(
+    synapses: &Synapses<'_>,
+    plane: &Plane,
+    spikes: &[Spike],
+    first: usize,
+    words: usize,
+    sums: *mut i32,
+) -> i32 {
     let mut values = 0;
     for spike in spikes {
-        let Some(row) = synapses.row(spike.neuron) else { continue };
+        let Some(row) = synapses.row_of(spike.neuron) else { continue };
+        // Rows lie in the block, whose length is that of all rows: so this does not overflow.
+        let at = usize::from(row).wrapping_mul(synapses.row_words()).wrapping_add(plane.first + first);
         let value = i32::from(spike.value().to_bits());
         values += value;
-        // SAFETY: a row has so many words, at least one, and `sums` the sums of all columns of these. Nothing else refers to them
-        // meanwhile.
-        unsafe { kernel(row.as_ptr(), sums.as_mut_ptr(), full as u32, value) }
+        // SAFETY: the words are in the row, as the caller grants, and so is the room.
+        unsafe {
+            (plane.graded)(synapses.block().as_ptr().add(at), sums, words as u32, value * plane.scale as i32);
+        }
     }
-    round(values * i32::from(synapses.width().most()), shift, sums);
+    values
 }
 
 /// Writes the sums of a plane's columns, or adds them to what is there; says whether there was a row at all.
@@ -239,7 +279,7 @@ fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, 
     // Words of whose columns all have room, and the sums of one more.
     let full = plane.words.min(sums.len() >> plane.columns);
     let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return false };
-    let mut last = [const { MaybeUninit::uninit() }; 32];
+    let mut last = [const { MaybeUninit::<i32>::uninit() }; 32];
     let mut added = false;
     let mut list = [const { MaybeUninit::uninit() }; LIST];
     for spiking in spiking.chunks(ROWS) {
@@ -281,10 +321,10 @@ fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, 
         added = true;
     }
     if added && full < plane.words {
+        let kept = if add { !0 } else { 0 };
         for (sum, last) in part.iter_mut().zip(last) {
             // SAFETY: the kernel has written a word's sums, and the part is shorter.
-            let last = unsafe { last.assume_init() };
-            *sum = if add { *sum + last } else { last };
+            *sum = (*sum & kept) + unsafe { last.assume_init() };
         }
     }
     added

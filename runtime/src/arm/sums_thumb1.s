@@ -1,4 +1,4 @@
-@ Sums of rows of packed weights for cores without Thumb-2: M0, M0+, M1, M23. sums.rs draws the arguments and the list.
+@ Sums of rows of packed weights for cores without Thumb-2: M0, M0+, M1. sums.rs draws the arguments and the list.
 @
 @ The same lanes as in sums_thumb2.s, which tells how a word is added to two of them. Those of a group's first word are in r2 and
 @ r3, the others in r8 to r12 and lr, which can be added to as well. To be emptied, they go by the stack. A row's pointer in the list
@@ -507,3 +507,51 @@
 
     kernel1 spikelet_sum1_groups, 2
     kernel1 spikelet_sum1_words,  1
+
+@ Adds the fields of one row times a spike's value, a word, or with 1 bit half a word, at a time. r0 row, r1 sums, r2 words, r3 value.
+    .macro graded name, bits, pairs
+    .section .text.\name, "ax", %progbits
+    .global \name
+    .type   \name, %function
+    .thumb_func
+\name:
+    push    {r4-r7, lr}
+    .if \bits == 1
+    lsls    r2, #1
+    .endif
+1:
+    .if \bits == 1
+    ldrh    r4, [r0]
+    adds    r0, #2
+    .else
+    ldm     r0!, {r4}
+    .endif
+    .set    FIELD, 0
+    .rept   \pairs
+    lsls    r5, r4, #32 - \bits - FIELD
+    lsrs    r5, #32 - \bits
+    muls    r5, r3
+    ldr     r7, [r1]
+    adds    r5, r7
+    .if FIELD + 2 * \bits == 32
+    lsrs    r6, r4, #32 - \bits
+    .else
+    lsls    r6, r4, #32 - 2 * \bits - FIELD
+    lsrs    r6, #32 - \bits
+    .endif
+    muls    r6, r3
+    ldr     r7, [r1, #4]
+    adds    r6, r7
+    stm     r1!, {r5, r6}
+    .set    FIELD, FIELD + 2 * \bits
+    .endr
+    subs    r2, #1
+    bne     1b
+    pop     {r4-r7, pc}
+    .size   \name, . - \name
+    .endm
+
+    graded  spikelet_graded8, 8, 2
+    graded  spikelet_graded4, 4, 4
+    graded  spikelet_graded2, 2, 8
+    graded  spikelet_graded1, 1, 8

@@ -468,7 +468,7 @@
     .endr
     .endm
 
-@ The 32 columns of the word whose bytes are at sp: every eighth in a word, the first four in the first words of pairs.
+@ The 32 columns of the word whose bytes are at sp, which moves on: every eighth in a word, the first four in the first words of pairs.
     .macro empty1 add
     own_bytes r0, 0
     own_bytes r1, 8
@@ -482,7 +482,21 @@
     put_half1 \add, 16
     add     r12, r12, #128
     add     sp, sp, #32
+    bx      lr
     .endm
+
+@ r4 and r5 as above, r11 where the bytes end and the arguments stand, r12 sums.
+    .section .text.spikelet_bits, "ax", %progbits
+    .type   spikelet_bits, %function
+    .thumb_func
+spikelet_bits:
+    ldr     r9, [r11]
+    ldr     r9, [r9, #ADD]
+    cmp     r9, #0
+    bne     1f
+    empty1  0
+1:  empty1  1
+    .size   spikelet_bits, . - spikelet_bits
 
 @ A kernel of 1 bit, as of 2; what bytes hold is scaled in the end.
     .macro kernel1 name, pass, bytes, nibbles, words
@@ -508,18 +522,14 @@
     ldr     r8, [sp, #32 * \words]
     ldr     r12, [r8, #SUMS]
     ldrd    r4, r5, [r8, #BYTES]
+    str     lr, [r8, #OFFSET]
     add     r11, sp, #32 * \words
-4:  ldr     r9, [r11]
-    ldr     r9, [r9, #ADD]
-    cmp     r9, #0
-    bne     5f
-    empty1  0
-    b       6f
-5:  empty1  1
-6:  cmp     sp, r11
+4:  bl      spikelet_bits
+    cmp     sp, r11
     bne     4b
     ldr     r8, [sp]
     str     r12, [r8, #SUMS]
+    ldr     lr, [r8, #OFFSET]
     add     lr, lr, #4 * \words
     ldr     r9, [r8, #GROUPS]
     subs    r9, r9, #1
@@ -532,17 +542,25 @@
     kernel1 spikelet_sum1_groups, pass2_of_1, bytes4, nibbles2_of_1, 2
     kernel1 spikelet_sum1_words,  pass1_of_1, bytes2, "nibbles1_of_1 r0, r1, r2, r3, 0", 1
 
-@ Adds the fields of one row times a spike's value. r0 row, r1 sums, r2 words, r3 value.
-    .macro graded name, bits
+@ Adds the fields of one row times a spike's value, a word, or with 1 bit half a word, at a time. r0 row, r1 sums, r2 words, r3 value.
+    .macro graded name, bits, quads
     .section .text.\name, "ax", %progbits
     .global \name
     .type   \name, %function
     .thumb_func
 \name:
     push    {r4-r8, lr}
-1:  ldr     r12, [r0], #4
+    .if \bits == 1
+    lsls    r2, r2, #1
+    .endif
+1:
+    .if \bits == 1
+    ldrh    r12, [r0], #2
+    .else
+    ldr     r12, [r0], #4
+    .endif
     .set    FIELD, 0
-    .rept   8 / \bits
+    .rept   \quads
     ldm     r1, {r4, r5, r6, r7}
     ubfx    r8, r12, #FIELD, #\bits
     mla     r4, r8, r3, r4
@@ -561,6 +579,7 @@
     .size   \name, . - \name
     .endm
 
-    graded  spikelet_graded8, 8
-    graded  spikelet_graded4, 4
-    graded  spikelet_graded2, 2
+    graded  spikelet_graded8, 8, 1
+    graded  spikelet_graded4, 4, 2
+    graded  spikelet_graded2, 2, 4
+    graded  spikelet_graded1, 1, 4

@@ -4,12 +4,19 @@
 //! those in lanes of 16 bits, and these after 256 spikes in the sums. Rows of all spikes pass by for a few words of a row at
 //! a time, whose lanes stay in registers.
 
-use super::{EIGHT, FOUR, ONE, Synapses, TWO};
+use super::{Synapses, round};
+use crate::spikes::Spike;
 
 /// Words of a row at a time: on hosts those of a wide vector, on devices what registers hold.
 const WORDS: usize = if cfg!(target_os = "none") { 2 } else { 16 };
 /// Spikes after which 16-bit lanes are emptied: so many times 254 fits.
 const FULL: usize = 256;
+
+/// Planes of so many bits that some width of this build has.
+const EIGHT: bool = cfg!(feature = "width-8");
+const FOUR: bool = cfg!(any(feature = "width-5", feature = "width-4"));
+const TWO: bool = cfg!(any(feature = "width-3", feature = "width-2"));
+const ONE: bool = cfg!(any(feature = "width-5", feature = "width-3"));
 
 /// Sums the rows of `spiking` for each column.
 #[inline]
@@ -188,6 +195,52 @@ fn widen_double<const BITS: u32, const LANES: usize, const W: usize>(
         let from = if lane % 2 == 0 { &even } else { &odd };
         for w in 0..W {
             sums[w] += from[w] >> (2 * BITS * (lane as u32 / 2)) & mask;
+        }
+    }
+}
+
+/// Sums the rows of spikes times their values for each column, less `shift` bits.
+#[inline]
+pub(super) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
+    let shape = synapses.shape();
+    let mut values = 0;
+    sums.fill(0);
+    for spike in spikes {
+        let Some(row) = synapses.row(spike.neuron) else { continue };
+        let value = i32::from(spike.value().to_bits());
+        values += value;
+        let (mut row, mut scale) = (row, 0);
+        for &bits in shape.width.planes() {
+            let (plane, rest) = row.split_at_checked(shape.plane_words(bits)).unwrap_or((row, &[]));
+            match bits {
+                8 if EIGHT => add_graded::<8>(plane, value << scale, sums),
+                4 if FOUR => add_graded::<4>(plane, value << scale, sums),
+                2 if TWO => add_graded::<2>(plane, value << scale, sums),
+                1 if ONE => add_graded::<1>(plane, value << scale, sums),
+                _ => {}
+            }
+            row = rest;
+            scale += bits;
+        }
+    }
+    round(values * i32::from(shape.width.most()), shift, sums);
+}
+
+/// Adds a plane's fields times a value.
+#[inline(always)]
+fn add_graded<const BITS: u32>(plane: &[u32], value: i32, sums: &mut [i32]) {
+    let fields = (32 / BITS) as usize;
+    let mask = (1u32 << BITS) - 1;
+    let mut whole = sums.chunks_exact_mut(fields);
+    let mut words = plane.iter();
+    for (sums, &word) in whole.by_ref().zip(words.by_ref()) {
+        for (field, sum) in sums.iter_mut().enumerate() {
+            *sum += (word >> (BITS * field as u32) & mask) as i32 * value;
+        }
+    }
+    if let Some(&word) = words.next() {
+        for (field, sum) in whole.into_remainder().iter_mut().enumerate() {
+            *sum += (word >> (BITS * field as u32) & mask) as i32 * value;
         }
     }
 }

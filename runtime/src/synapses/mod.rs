@@ -25,7 +25,6 @@
 //! A weight times a spike is at most 127 × 256 in magnitude and a timestep has at most [`crate::MAX_WIDTH`] spikes: no sum
 //! leaves ±2^29, and no biased one 2^30.
 
-mod graded;
 #[cfg(not(thumb))]
 mod lanes;
 mod shape;
@@ -36,12 +35,6 @@ pub use width::Width;
 
 use crate::MAX_WIDTH;
 use crate::spikes::Spike;
-
-/// Planes of so many bits that some width of this build has.
-const EIGHT: bool = cfg!(feature = "width-8");
-const FOUR: bool = cfg!(any(feature = "width-5", feature = "width-4"));
-const TWO: bool = cfg!(any(feature = "width-3", feature = "width-2"));
-const ONE: bool = cfg!(any(feature = "width-5", feature = "width-3"));
 
 /// The weights from one layer's inputs to its neurons, in place.
 #[derive(Clone, Copy, Debug)]
@@ -152,8 +145,8 @@ impl<'m> Synapses<'m> {
     ///
     /// An input that is listed twice adds its weights twice. Inputs that do not exist add nothing, and neither do those
     /// behind the first [`MAX_WIDTH`] of the list: so many always fit, whichever inputs they are of. Neurons beyond `sums` get
-    /// none. Entries behind the neurons, up to a multiple of 16, may be overwritten: kernels that write whole words are only used
-    /// where there is room for them, so that it costs time if there is not.
+    /// none. Entries behind the neurons, up to a multiple of 16, may be overwritten: kernels write whole words, and it costs time if
+    /// there is no room for the last.
     pub fn sum(&self, spiking: &[u16], sums: &mut [i32]) {
         let spiking = spiking.get(..MAX_WIDTH).unwrap_or(spiking);
         #[cfg(thumb)]
@@ -163,13 +156,6 @@ impl<'m> Synapses<'m> {
         self.spread(sums);
     }
 
-    /// [`Synapses::sum_graded`] by the portable code, but for pruned columns.
-    #[cfg(thumb2)]
-    #[inline(never)]
-    pub(crate) fn sum_graded_in_lanes(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
-        graded::sum(self, spikes, shift, self.columns_of(sums));
-    }
-
     /// Words of a row.
     #[cfg(thumb)]
     pub(crate) const fn row_words(&self) -> usize {
@@ -177,6 +163,7 @@ impl<'m> Synapses<'m> {
     }
 
     /// The entries of the sums that columns are summed in.
+    #[cfg(not(thumb))]
     fn columns_of<'s>(&self, sums: &'s mut [i32]) -> &'s mut [i32] {
         let columns = self.shape.columns_kept().min(sums.len());
         sums.get_mut(..columns).unwrap_or(&mut [])
@@ -188,10 +175,10 @@ impl<'m> Synapses<'m> {
     /// Otherwise as [`Synapses::sum`].
     pub fn sum_graded(&self, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
         let spikes = spikes.get(..MAX_WIDTH).unwrap_or(spikes);
-        #[cfg(thumb2)]
+        #[cfg(thumb)]
         crate::arm::sums::sum_graded(self, spikes, shift & 15, sums);
-        #[cfg(not(thumb2))]
-        graded::sum(self, spikes, shift & 15, self.columns_of(sums));
+        #[cfg(not(thumb))]
+        lanes::sum_graded(self, spikes, shift & 15, self.columns_of(sums));
         self.spread(sums);
     }
 
