@@ -159,7 +159,7 @@ fn check(model: &[u8], samples: &Samples, pixels: &[u8]) {
     }
     // Silent networks, or such that always say the same, would compare little.
     let scores: BTreeSet<_> = simulated.iter().map(|inference| &inference.scores).collect();
-    assert!(scores.len() > IMAGES / 2, "{scores:?}");
+    assert!(scores.len() > IMAGES / 5, "{scores:?}");
     assert!(simulated.iter().filter(|inference| inference.spike_counts.contains(&0)).count() < IMAGES / 5);
 }
 
