@@ -9,6 +9,7 @@ use spikelet::deploy::{self, Measured};
 use spikelet::device::{ensure_arm_gcc, ensure_qemu, ensure_target};
 use spikelet::simulate::{Inference, simulate};
 use spikelet::train;
+use spikelet::widths::Widths;
 use spikelet_export::{AlignedBytes, ModelFile};
 use spikelet_runtime::Width;
 use spikelet_runtime::formats::Score;
@@ -126,7 +127,7 @@ fn trained<const N: usize>(data: &Dataset, cell: CellName, widths: [Width; N]) -
     train::train(&config, data, &out, false).unwrap();
     let trained = deploy::open_run(&out).unwrap();
     widths.map(|width| {
-        let mut quantised = deploy::quantise_network(&trained, &[width]).unwrap();
+        let mut quantised = deploy::quantise_network(&trained, Some(&Widths::all(width))).unwrap();
         quantised.margin = Some(Score::ONE);
         quantised.model(&config, &data.test, Measured::default()).unwrap()
     })
