@@ -128,11 +128,16 @@ impl Plane {
         Self { first: 0, words, columns: 4, scale: 1, bias, lanes, chunk, group: 2, groups, rest, graded }
     }
 
+    /// With Thumb-2, the kernel takes words alone.
     const fn one(first: usize, words: usize, scale: u32, bias: u32) -> Self {
-        let (groups, rest) = (spikelet_sum1_groups as Kernel, spikelet_sum1_words as Kernel);
+        let rest = spikelet_sum1_words as Kernel;
+        #[cfg(thumb2)]
+        let (group, groups) = (0, rest);
+        #[cfg(not(thumb2))]
+        let (group, groups) = (1, spikelet_sum1_groups as Kernel);
         let graded = spikelet_graded1 as Graded;
         let lanes = Lanes::NIBBLES;
-        Self { first, words, columns: 5, scale, bias, lanes, chunk: 15, group: 1, groups, rest, graded }
+        Self { first, words, columns: 5, scale, bias, lanes, chunk: 15, group, groups, rest, graded }
     }
 }
 
@@ -157,6 +162,7 @@ unsafe extern "C" {
     fn spikelet_sum4_words(arguments: &mut Arguments);
     fn spikelet_sum2_groups(arguments: &mut Arguments);
     fn spikelet_sum2_words(arguments: &mut Arguments);
+    #[cfg(not(thumb2))]
     fn spikelet_sum1_groups(arguments: &mut Arguments);
     fn spikelet_sum1_words(arguments: &mut Arguments);
     /// Adds the fields of `words` words of a row, which must not be 0, times `value` to the sums of their columns.

@@ -311,13 +311,6 @@
     empty2  48, \add
     .endm
 
-    .macro bytes2
-    strd    r4, r5, [sp]
-    strd    r4, r5, [sp, #8]
-    strd    r4, r5, [sp, #16]
-    strd    r4, r5, [sp, #24]
-    .endm
-
     .macro bytes1
     strd    r4, r5, [sp]
     strd    r4, r5, [sp, #8]
@@ -374,173 +367,154 @@
     kernel2 spikelet_sum2_groups, pass4, bytes4, nibbles4, empty_group2, 4
     kernel2 spikelet_sum2_words,  pass1, bytes1, nibbles1, empty_word2, 1
 
-@ Adds a word of fields of 1 bit to nibbles of every fourth field each; r11 has every fourth bit. What d holds of a, b and c
-@ besides its own goes in the end, as with two lanes.
-    .macro add1 a, b, c, d, w
-    and     r10, r11, \w
-    add     \a, \a, r10
-    and     r10, r11, \w, lsr #1
-    add     \b, \b, r10
-    and     r10, r11, \w, lsr #2
-    add     \c, \c, r10
-    add     \d, \d, \w, lsr #3
+@ Adds lanes of 2 bits to nibbles of every fourth field, r0 to r3. r4 has even fields, r8 odd ones; the nibbles in r2 and r3 hold what
+@ goes in the end, as with two lanes.
+    .macro add1
+    and     r5, r4, #0x33333333
+    add     r0, r0, r5
+    add     r2, r2, r4, lsr #2
+    and     r5, r8, #0x33333333
+    add     r1, r1, r5
+    add     r3, r3, r8, lsr #2
     .endm
 
-@ As pass4, with two words of each row.
-    .macro pass2_of_1
-    mov     r11, #0x11111111
-    lsls    r8, r9, #31
-    ldr     r9, [r12], #4
-    bne     4f
-3:  add     r9, r9, lr
-    ldrd    r8, r9, [r9]
-    add1    r0, r1, r2, r3, r8
-    add1    r4, r5, r6, r7, r9
-    ldr     r9, [r12], #4
-4:  add     r9, r9, lr
-    ldrd    r8, r9, [r9]
-    add1    r0, r1, r2, r3, r8
-    add1    r4, r5, r6, r7, r9
-    ldr     r9, [r12], #4
-    cmp     r9, #0
-    bne     3b
-    .endm
-
+@ Adds a chunk's words of fields of 1 bit: of three rows in lanes of 2 bits, and these in nibbles. r7 rows, r12 list, lr offset.
     .macro pass1_of_1
-    mov     r11, #0x11111111
-    ldr     r9, [r12], #4
-3:  ldr     r8, [r9, lr]
-    add1    r0, r1, r2, r3, r8
-    ldr     r9, [r12], #4
-    cmp     r9, #0
-    bne     3b
+    subs    r7, r7, #3
+    blo     4f
+3:  ldm     r12!, {r8, r9, r10}
+    ldr     r8, [r8, lr]
+    ldr     r9, [r9, lr]
+    ldr     r10, [r10, lr]
+    and     r4, r8, #0x55555555
+    and     r5, r9, #0x55555555
+    add     r4, r4, r5
+    and     r5, r10, #0x55555555
+    add     r4, r4, r5
+    lsr     r8, r8, #1
+    add     r8, r8, r9, lsr #1
+    add     r8, r8, r10, lsr #1
+    lsr     r5, r4, #2
+    sub     r8, r8, r5, lsl #1
+    add1
+    subs    r7, r7, #3
+    bhs     3b
+4:  adds    r7, r7, #3
+    beq     6f
+5:  ldr     r8, [r12], #4
+    ldr     r8, [r8, lr]
+    and     r4, r8, #0x55555555
+    lsr     r8, r8, #1
+    and     r8, r8, #0x55555555
+    add1
+    subs    r7, r7, #1
+    bne     5b
+6:  add     r12, r12, #4
     .endm
 
-@ Nibbles of four words to the word's eight words of bytes at \bytes from sp.
-    .macro nibbles1_of_1 a, b, c, d, bytes
-    lsr     r8, \a, #4
-    sub     \d, \d, r8, lsl #1
-    lsr     r8, \b, #4
-    sub     \d, \d, r8, lsl #2
-    lsr     r8, \c, #4
-    sub     \d, \d, r8, lsl #3
-    nibbles \a, \bytes
-    nibbles \b, \bytes + 8
-    nibbles \c, \bytes + 16
-    nibbles \d, \bytes + 24
+@ A pair of words of bytes, each with its own, to \even and \odd.
+    .macro own_bytes even, odd, bytes
+    ldrd    \even, \odd, [sp, #\bytes]
+    lsr     r8, \even, #8
+    sub     \odd, \odd, r8, lsl #4
     .endm
 
-    .macro nibbles2_of_1
-    nibbles1_of_1 r0, r1, r2, r3, 0
-    nibbles1_of_1 r4, r5, r6, r7, 32
-    .endm
-
-@ A pair of words of bytes: the second left with its own, and the first to \even.
-    .macro own_bytes even, bytes
-    ldrd    \even, r8, [sp, #\bytes]
-    lsr     r9, \even, #8
-    sub     r8, r8, r9, lsl #4
-    str     r8, [sp, #\bytes + 4]
-    .endm
-
-@ Two columns of the bytes from bit \shift on of two words, times r4; r5 is added to that, or else the sums so far.
-    .macro put1 add, a, b, shift, sums
+@ Two columns of the bytes from bit \shift on of two words, times r4; r5 is added to that, and maybe the sums so far.
+    .macro put1 add, a, b, shift
+    .if \add
+    .irp    word, \a, \b
+    uxtb    r9, \word, ror #\shift
+    ldr     r8, [r12]
+    add     r8, r8, r5
+    mla     r8, r9, r4, r8
+    str     r8, [r12], #4
+    .endr
+    .else
     uxtb    r8, \a, ror #\shift
     uxtb    r9, \b, ror #\shift
-    .if \add
-    ldrd    r6, r7, [r12, #\sums]
-    add     r6, r6, r5
-    add     r7, r7, r5
-    mla     r8, r8, r4, r6
-    mla     r9, r9, r4, r7
-    .else
     mla     r8, r8, r4, r5
     mla     r9, r9, r4, r5
+    strd    r8, r9, [r12], #8
     .endif
-    strd    r8, r9, [r12, #\sums]
-    .endm
-
-@ Four columns of every eight from r0 to r3.
-    .macro put_half1 add, sums
-    .irp    shift, 0, 8, 16, 24
-    put1    \add, r0, r1, \shift, 4 * \shift + \sums
-    put1    \add, r2, r3, \shift, 4 * \shift + \sums + 8
-    .endr
     .endm
 
 @ The 32 columns of the word whose bytes are at sp, which moves on: every eighth in a word, the first four in the first words of pairs.
     .macro empty1 add
-    own_bytes r0, 0
-    own_bytes r1, 8
-    own_bytes r2, 16
-    own_bytes r3, 24
-    put_half1 \add, 0
-    ldr     r0, [sp, #4]
-    ldr     r1, [sp, #12]
-    ldr     r2, [sp, #20]
-    ldr     r3, [sp, #28]
-    put_half1 \add, 16
-    add     r12, r12, #128
+    own_bytes r0, r6, 0
+    own_bytes r1, r7, 8
+    own_bytes r2, r10, 16
+    own_bytes r3, r11, 24
+    .irp    shift, 0, 8, 16, 24
+    put1    \add, r0, r1, \shift
+    put1    \add, r2, r3, \shift
+    put1    \add, r6, r7, \shift
+    put1    \add, r10, r11, \shift
+    .endr
     add     sp, sp, #32
     bx      lr
     .endm
 
-@ r4 and r5 as above, r11 where the bytes end and the arguments stand, r12 sums.
+@ r4 and r5 as above, r8 the arguments, r12 sums.
     .section .text.spikelet_bits, "ax", %progbits
     .type   spikelet_bits, %function
     .thumb_func
 spikelet_bits:
-    ldr     r9, [r11]
-    ldr     r9, [r9, #ADD]
+    ldr     r9, [r8, #ADD]
     cmp     r9, #0
     bne     1f
     empty1  0
 1:  empty1  1
     .size   spikelet_bits, . - spikelet_bits
 
-@ A kernel of 1 bit, as of 2; what bytes hold is scaled in the end.
-    .macro kernel1 name, pass, bytes, nibbles, words
-    .section .text.\name, "ax", %progbits
-    .global \name
-    .type   \name, %function
+@ As for 2 bits, one word at a time; what bytes hold is scaled in the end.
+    .section .text.spikelet_sum1_words, "ax", %progbits
+    .global spikelet_sum1_words
+    .type   spikelet_sum1_words, %function
     .thumb_func
-\name:
+spikelet_sum1_words:
     push    {r0, r4-r11, lr}
     ldr     lr, [r0, #OFFSET]
 1:  ldr     r8, [sp]
     ldr     r12, [r8, #LIST]
     movs    r4, #0
     movs    r5, #0
-    sub     sp, sp, #32 * \words
-    \bytes
-2:  start
-    \pass
-    \nibbles
+    sub     sp, sp, #32
+    strd    r4, r5, [sp]
+    strd    r4, r5, [sp, #8]
+    strd    r4, r5, [sp, #16]
+    strd    r4, r5, [sp, #24]
+2:  ldr     r7, [r12], #12
+    movs    r0, #0
+    movs    r1, #0
+    movs    r2, #0
+    movs    r3, #0
+    pass1_of_1
+    lsr     r8, r0, #4
+    sub     r2, r2, r8, lsl #2
+    lsr     r8, r1, #4
+    sub     r3, r3, r8, lsl #2
+    nibbles r0, 0
+    nibbles r1, 8
+    nibbles r2, 16
+    nibbles r3, 24
     ldr     r8, [r12]
     cmp     r8, #0
     bne     2b
-    ldr     r8, [sp, #32 * \words]
+    ldr     r8, [sp, #32]
     ldr     r12, [r8, #SUMS]
     ldrd    r4, r5, [r8, #BYTES]
     str     lr, [r8, #OFFSET]
-    add     r11, sp, #32 * \words
-4:  bl      spikelet_bits
-    cmp     sp, r11
-    bne     4b
+    bl      spikelet_bits
     ldr     r8, [sp]
     str     r12, [r8, #SUMS]
     ldr     lr, [r8, #OFFSET]
-    add     lr, lr, #4 * \words
+    add     lr, lr, #4
     ldr     r9, [r8, #GROUPS]
     subs    r9, r9, #1
     str     r9, [r8, #GROUPS]
     bne     1b
     pop     {r0, r4-r11, pc}
-    .size   \name, . - \name
-    .endm
-
-    kernel1 spikelet_sum1_groups, pass2_of_1, bytes4, nibbles2_of_1, 2
-    kernel1 spikelet_sum1_words,  pass1_of_1, bytes2, "nibbles1_of_1 r0, r1, r2, r3, 0", 1
+    .size   spikelet_sum1_words, . - spikelet_sum1_words
 
 @ Adds the fields of one row times a spike's value, a word, or with 1 bit half a word, at a time. r0 row, r1 sums, r2 words, r3 value.
     .macro graded name, bits, quads
