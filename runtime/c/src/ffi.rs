@@ -238,19 +238,16 @@ unsafe fn open(model: &'static [u8], memory: *mut c_void, bytes: usize) -> Resul
     }
 }
 
-/// Opens a model's file into its place in working memory. Apart from what follows, so that the stack it needs is free again
-/// by then.
+/// Opens a model's file where it is to stay in working memory. Apart from what follows, so that the stack it needs is free
+/// again by then.
 ///
 /// # Safety
 /// `memory` must lead to room for the smallest plan, which nothing else uses from now on.
 #[inline(never)]
 unsafe fn open_file(model: &'static [u8], memory: NonNull<u8>) -> Result<&'static ModelFile<'static>, Error> {
     // SAFETY: there is room for the file, and nothing else uses it, as the caller sees to.
-    let place: &mut MaybeUninit<_> = unsafe { memory.add(Plan::SMALLEST.file).cast().as_mut() };
-    match ModelFile::open(model) {
-        Ok(file) => Ok(place.write(file)),
-        Err(error) => Err(error.into()),
-    }
+    let place = unsafe { memory.add(Plan::SMALLEST.file).cast::<MaybeUninit<ModelFile<'static>>>().as_mut() };
+    Ok(ModelFile::open_in(place, model)?)
 }
 
 /// Writes a value into working memory.
