@@ -95,7 +95,7 @@ const OTHERS: [Other; 7] = {
             work: "fully connected, int8, 784 to 512",
             core: "M4",
             cost: 1.94,
-            unit: "instructions per multiply-add, each input one",
+            unit: "instructions per multiply-add",
         },
         Other {
             name: "CMSIS-NN",

@@ -94,14 +94,15 @@ fn print(bench: &DeviceBench, markdown: bool) {
         [*name, *work, *core, &format!("{cost} {unit}")].map(str::to_owned).to_vec()
     });
     print_table(markdown, &["others", "work", "core", "cost"], rows.collect());
-    for board in &bench.boards {
-        let compared = board
+    let rows = bench.boards.iter().map(|board| {
+        let calls = board
             .compared
             .iter()
             .map(|Compared { compared, count }| format!("{} of {compared}", show::grouped((*count).into())));
-        let calls = compared.collect::<Vec<_>>().join(", ");
-        println!("{} ({}): equal to the plain form in every bit, calls: {calls}", board.core, board.board);
-    }
+        vec![board.core.clone(), board.board.clone(), calls.collect::<Vec<_>>().join(", ")]
+    });
+    let heading = ["core", "board", "calls equal to the plain form in every bit"];
+    print_table(markdown, &heading, rows.collect());
     println!("Instructions are counted exactly; they are not cycles.");
 }
 
