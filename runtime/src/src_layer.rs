@@ -300,6 +300,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn extremes_do_not_overflow() {
         let block = [0; 4];
         let synapses = synapses(&block);

@@ -304,6 +304,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn sums_are_what_the_formula_says() {
         for width in Width::ALL {
             let most = i32::from(width.most());
@@ -324,6 +325,7 @@ mod tests {
 
     /// All weights at an end of their range, more spikes than lanes hold, unknown and repeated inputs.
     #[test]
+    #[cfg_attr(miri, ignore = "arithmetic over many values: too long for it")]
     fn extremes_and_bad_lists() {
         for width in Width::ALL {
             for sign in [1, -1] {
