@@ -220,17 +220,17 @@ pub fn trained_model_of(data: &Dataset, config: &Config) -> AlignedBytes {
         .unwrap()
 }
 
-/// The board that QEMU tests run on.
+/// The board that QEMU tests run on if they say no other.
 pub const BOARD: Board = Board::Mps2An386;
 
-/// Builds the firmware with a model. Builds of one process wait for each other; their crates are compiled once.
-pub fn firmware(model: &[u8], features: &[&str]) -> (tempfile::TempDir, Firmware) {
+/// Builds a board's firmware with a model. Builds of one process wait for each other; their crates are compiled once.
+pub fn firmware(board: Board, model: &[u8], features: &[&str]) -> (tempfile::TempDir, Firmware) {
     static BUILDING: std::sync::Mutex<()> = std::sync::Mutex::new(());
     let building = BUILDING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model.spk");
     std::fs::write(&path, model).unwrap();
-    let mut firmware = device::build(BOARD, &path, FirmwareOptions { features, target_dir: None }).unwrap();
+    let mut firmware = device::build(board, &path, FirmwareOptions { features, target_dir: None }).unwrap();
     // The next build writes the same file.
     let elf = folder.path().join("firmware.elf");
     std::fs::copy(&firmware.elf, &elf).unwrap();
@@ -251,10 +251,15 @@ pub struct Booted {
     _folder: tempfile::TempDir,
 }
 
-/// Boots a board with a model.
+/// Boots [`BOARD`] with a model.
 pub fn boot(model: &[u8]) -> Booted {
-    let (folder, firmware) = firmware(model, &[]);
-    let (qemu, client) = Qemu::start(BOARD, &firmware.elf).unwrap();
+    boot_on(BOARD, model)
+}
+
+/// Boots a board with a model.
+pub fn boot_on(board: Board, model: &[u8]) -> Booted {
+    let (folder, firmware) = firmware(board, model, &[]);
+    let (qemu, client) = Qemu::start(board, &firmware.elf).unwrap();
     Booted { qemu, client, firmware, _folder: folder }
 }
 

@@ -1,14 +1,14 @@
 //! The board under QEMU: greeting, bad frames, costs, failing on faults.
 
 use spikelet::data::{DatasetName, Images, Samples};
-use spikelet::device::{ClientError, InputKind, Qemu, measure, run_samples};
+use spikelet::device::{Board, ClientError, InputKind, Qemu, measure, run_samples};
 use spikelet::simulate::{Stop, simulate};
 use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_runtime::Width;
 use spikelet_tests::{
-    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, firmware, load, random_model, random_model_in,
-    rate, trained_model,
+    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, boot_on, firmware, load, random_model,
+    random_model_in, rate, trained_model,
 };
 
 fn images(side: usize, count: usize, seed: u64) -> Samples {
@@ -59,6 +59,27 @@ fn networks_of_any_shape_and_coding_are_equal_to_the_host() {
                 assert_eq!(device.inference, *host, "{cells:?}, {widths:?}, {input:?}");
             }
         }
+    }
+}
+
+#[test]
+fn every_core_is_equal_to_the_host() {
+    let model = random_model_in(&Width::ALL, PAPER, &[100, 67, 50, 64, 33, 40], [0, 60, 0], rate(), 10);
+    let file = ModelFile::open(&model).unwrap();
+    let images = images(10, 10, 10);
+    let host = simulate(&file, &images, || {});
+    for board in Board::APPLICATION {
+        let mut booted = boot_on(board, &model);
+        assert_eq!(booted.client.hello().unwrap().board, board.machine());
+        for input in [InputKind::Spikes, InputKind::Pixels] {
+            let device =
+                run_samples(&mut booted.client, &file, &images, input, Stop::AtTheEnd, |_| {}).unwrap();
+            for (device, host) in device.iter().zip(&host.inferences) {
+                assert_eq!(device.inference, *host, "{board}, {input:?}");
+            }
+        }
+        booted.client.shutdown().unwrap();
+        assert!(booted.qemu.wait().unwrap().success(), "{board}");
     }
 }
 
@@ -134,7 +155,7 @@ fn costs_are_as_promised() {
 fn a_fault_and_a_panic_end_with_a_failing_status() {
     let model = random_model(&[4, 10], 5, rate(), 1);
     for feature in ["fault", "panic"] {
-        let (_folder, firmware) = firmware(&model, &[feature]);
+        let (_folder, firmware) = firmware(BOARD, &model, &[feature]);
         let (mut qemu, _client) = Qemu::start(BOARD, &firmware.elf).unwrap();
         assert!(!qemu.wait().unwrap().success(), "{feature}");
     }

@@ -67,7 +67,7 @@ impl Case {
     fn weight(&self, input: u16, neuron: u16) -> i8 {
         let most = self.width.most();
         match self.weights {
-            _ if self.pruned && (input % 3 == 1 || neuron % 3 == 0) => 0,
+            _ if self.pruned && (input % 3 == 1 || neuron.is_multiple_of(3)) => 0,
             Weights::Random => {
                 let values = 2 * most as u32 + 1;
                 let random = mix(u32::from(input) << 16 | u32::from(neuron)) & 0xFFFF;
@@ -75,7 +75,7 @@ impl Case {
             }
             Weights::Most => most,
             Weights::Least => -most,
-            Weights::Alternating if neuron % 2 == 0 => most,
+            Weights::Alternating if neuron.is_multiple_of(2) => most,
             Weights::Alternating => -most,
         }
     }

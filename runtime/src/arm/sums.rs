@@ -175,29 +175,39 @@ unsafe extern "C" {
 type Kernel = unsafe extern "C" fn(&mut Arguments);
 type Graded = unsafe extern "C" fn(*const u32, *mut i32, u32, i32);
 
+/// The planes of rows, the upper one first: with it goes what is left of the bias.
+#[inline]
+fn planes(synapses: &Synapses<'_>) -> [Option<Plane>; 2] {
+    let words = |bits| synapses.shape().plane_words(bits);
+    match synapses.width() {
+        Width::Eight if cfg!(feature = "width-8") => [None, Some(Plane::eight(words(8)))],
+        Width::Five if cfg!(feature = "width-5") => {
+            [Some(Plane::one(words(4), words(1), 16, 7)), Some(Plane::four(words(4), 8))]
+        }
+        Width::Four if cfg!(feature = "width-4") => [None, Some(Plane::four(words(4), 7))],
+        Width::Three if cfg!(feature = "width-3") => {
+            [Some(Plane::one(words(2), words(1), 4, 1)), Some(Plane::two(words(2), 2, 5))]
+        }
+        Width::Two if cfg!(feature = "width-2") => [None, Some(Plane::two(words(2), 1, 7))],
+        _ => [None, None],
+    }
+}
+
+/// The entries of the sums that may be written: those of the columns, up to a multiple of 16.
+#[inline]
+fn room<'s>(synapses: &Synapses<'_>, sums: &'s mut [i32]) -> &'s mut [i32] {
+    let room = synapses.shape().columns_kept().next_multiple_of(16).min(sums.len());
+    sums.get_mut(..room).unwrap_or(&mut [])
+}
+
 /// [`Synapses::sum`] but for pruned columns.
 #[inline]
 pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
-    let shape = synapses.shape();
-    let words = |bits| shape.plane_words(bits);
-    let room = shape.columns_kept().next_multiple_of(16).min(sums.len());
-    let sums = sums.get_mut(..room).unwrap_or(&mut []);
-    let mut add = |plane: &Plane, add| add_rows(synapses, plane, spiking, add, sums);
-    // Of two planes, what is left of the bias goes with the upper one.
-    let added = match synapses.width() {
-        Width::Eight if cfg!(feature = "width-8") => add(&Plane::eight(words(8)), false),
-        Width::Five if cfg!(feature = "width-5") => {
-            let upper = add(&Plane::one(words(4), words(1), 16, 7), false);
-            add(&Plane::four(words(4), 8), upper)
-        }
-        Width::Four if cfg!(feature = "width-4") => add(&Plane::four(words(4), 7), false),
-        Width::Three if cfg!(feature = "width-3") => {
-            let upper = add(&Plane::one(words(2), words(1), 4, 1), false);
-            add(&Plane::two(words(2), 2, 5), upper)
-        }
-        Width::Two if cfg!(feature = "width-2") => add(&Plane::two(words(2), 1, 7), false),
-        _ => false,
-    };
+    let sums = room(synapses, sums);
+    let mut added = false;
+    for plane in planes(synapses).iter().flatten() {
+        added |= add_rows(synapses, plane, spiking, added, sums);
+    }
     if !added {
         sums.fill(0);
     }
@@ -206,26 +216,12 @@ pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
 /// [`Synapses::sum_graded`] but for pruned columns.
 #[inline]
 pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
-    let shape = synapses.shape();
-    let words = |bits| shape.plane_words(bits);
-    let room = shape.columns_kept().next_multiple_of(16).min(sums.len());
-    let sums = sums.get_mut(..room).unwrap_or(&mut []);
+    let sums = room(synapses, sums);
     sums.fill(0);
-    let mut add = |plane: &Plane| add_graded(synapses, plane, spikes, sums);
-    let values = match synapses.width() {
-        Width::Eight if cfg!(feature = "width-8") => add(&Plane::eight(words(8))),
-        Width::Five if cfg!(feature = "width-5") => {
-            add(&Plane::one(words(4), words(1), 16, 7));
-            add(&Plane::four(words(4), 8))
-        }
-        Width::Four if cfg!(feature = "width-4") => add(&Plane::four(words(4), 7)),
-        Width::Three if cfg!(feature = "width-3") => {
-            add(&Plane::one(words(2), words(1), 4, 1));
-            add(&Plane::two(words(2), 2, 5))
-        }
-        Width::Two if cfg!(feature = "width-2") => add(&Plane::two(words(2), 1, 7)),
-        _ => 0,
-    };
+    let mut values = 0;
+    for plane in planes(synapses).iter().flatten() {
+        values = add_graded(synapses, plane, spikes, sums);
+    }
     round(values * i32::from(synapses.width().most()), shift, sums);
 }
 

@@ -1,9 +1,11 @@
 //! Benchmarks that a person runs: how fast this machine trains ([`train`]) and evaluates in fixed point ([`infer`]), how
-//! that grows with the work ([`scaling`]), and what the machine could do at most ([`machine`]).
+//! that grows with the work ([`scaling`]), what the machine could do at most ([`machine`]), and what the kernels cost on
+//! emulated boards ([`device`]).
 //!
 //! Criterion's benchmarks of single kernels are in `trainer/benches`; these here time the whole, as commands run it.
 
 pub mod compare;
+pub mod device;
 pub mod infer;
 pub mod machine;
 pub mod scaling;

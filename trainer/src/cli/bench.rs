@@ -1,4 +1,6 @@
-//! `spikelet bench`: how fast this machine trains and evaluates.
+//! `spikelet bench`: how fast this machine trains and evaluates, and what the kernels cost on boards.
+
+mod device;
 
 use super::folder::DataFolder;
 use super::settings::Settings;
@@ -27,6 +29,8 @@ enum BenchCommand {
     Infer(Box<InferArgs>),
     /// Train with more and fewer timesteps, samples, layers, neurons and threads.
     Scaling(Box<ScalingArgs>),
+    /// Count what the kernels cost on emulated boards, and compare them with their plain forms.
+    Device(device::DeviceArgs),
 }
 
 /// What every bench takes.
@@ -103,6 +107,7 @@ pub fn run(args: BenchArgs, json: bool) -> anyhow::Result<()> {
         BenchCommand::Train(args) => train(&args, json),
         BenchCommand::Infer(args) => infer(&args, json),
         BenchCommand::Scaling(args) => run_scaling(&args, json),
+        BenchCommand::Device(args) => device::run(&args, json),
     }
 }
 

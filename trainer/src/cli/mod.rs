@@ -59,7 +59,7 @@ enum Command {
     Reproduce(reproduce::ReproduceArgs),
     /// Train with many settings and seeds, by one process or many.
     Sweep(Box<sweep::SweepArgs>),
-    /// Time training and evaluation on this machine.
+    /// Time training and evaluation on this machine, and count what kernels cost on boards.
     Bench(bench::BenchArgs),
 }
 

@@ -21,6 +21,13 @@ pub fn table(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> T
     table
 }
 
+/// The same in Markdown.
+pub fn markdown(heading: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Table {
+    let mut table = table(heading, rows);
+    table.load_style(presets::ASCII_MARKDOWN);
+    table
+}
+
 /// A table of names and values.
 pub fn list(rows: impl IntoIterator<Item = (impl Into<String>, String)>) -> Table {
     let mut table = Table::new();

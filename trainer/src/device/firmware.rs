@@ -1,4 +1,4 @@
-//! Builds the firmware with a model in it.
+//! Builds the firmware: the application with a model in it, and the program that measures the kernels.
 
 use super::{Board, ensure_target};
 use anyhow::{Context, Result, bail, ensure};
@@ -29,42 +29,68 @@ pub struct FirmwareOptions<'a> {
     pub target_dir: Option<&'a Path>,
 }
 
-/// Builds the firmware for a board with the model file inside; what is missing for it is installed.
+/// Builds the application for a board with the model file inside; what is missing for it is installed.
 ///
 /// # Errors
 /// One sentence that says what is wrong, behind the compiler's own words.
 pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result<Firmware> {
-    ensure_target(board.target())?;
-    let folder = folder()?;
     let model = model.canonicalize().with_context(|| format!("cannot find the model {}", model.display()))?;
-    let target_dir = options.target_dir.map_or_else(|| folder.join("target"), Path::to_path_buf);
     let widths = widths(&model)?;
     let widths: Vec<&str> = widths.iter().map(String::as_str).collect();
-    let features = [&[board.machine()], options.features, &widths].concat().join(",");
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .current_dir(&folder)
-        .args(["build", "--release", "--locked", "--no-default-features", "--features", &features])
-        .args(["--target", board.target(), "--target-dir"])
-        .arg(&target_dir)
-        .env("SPIKELET_MODEL", model)
-        // Set for the host's crates when this runs under cargo; the firmware has its own.
-        .env_remove("RUSTFLAGS")
-        .env_remove("CARGO_ENCODED_RUSTFLAGS")
-        .env_remove("CARGO_TARGET_DIR")
-        .stdin(Stdio::null())
-        .output()
-        .context("cargo does not run: install Rust from https://rustup.rs")?;
-    if !output.status.success() {
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        bail!("the firmware for {board} does not build: the compiler says why above");
-    }
-    let elf = target_dir.join(board.target()).join("release/spikelet-firmware");
-    let (flash, ram) = sizes(&elf)?;
+    let features = [options.features, &widths].concat();
+    let firmware = compile(board, "spikelet-firmware", &features, options.target_dir, Some(&model))?;
+    let Firmware { flash, ram, .. } = firmware;
     let (most_flash, most_ram) = board.memory();
     ensure!(
         flash <= most_flash as u64 && ram <= most_ram as u64,
         "{board} is too small for this model: it needs {flash} B of flash and {ram} B of RAM"
     );
+    Ok(firmware)
+}
+
+/// Builds the program that compares and measures the kernels of all widths; what is missing for it is installed.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_kernels(board: Board) -> Result<Firmware> {
+    compile(board, "spikelet-kernels", &["kernels", "all-widths"], None, None)
+}
+
+/// Compiles one of the firmware's programs.
+fn compile(
+    board: Board,
+    program: &str,
+    features: &[&str],
+    target_dir: Option<&Path>,
+    model: Option<&Path>,
+) -> Result<Firmware> {
+    ensure_target(board.target())?;
+    let folder = folder()?;
+    let target_dir = target_dir.map_or_else(|| folder.join("target"), Path::to_path_buf);
+    let features = [&[board.machine()], features].concat().join(",");
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo
+        .current_dir(&folder)
+        .args(["build", "--release", "--locked", "--bin", program])
+        .args(["--no-default-features", "--features", &features])
+        .args(["--target", board.target(), "--target-dir"])
+        .arg(&target_dir)
+        .env_remove("SPIKELET_MODEL")
+        // Set for the host's crates when this runs under cargo; the firmware has its own.
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_TARGET_DIR")
+        .stdin(Stdio::null());
+    if let Some(model) = model {
+        cargo.env("SPIKELET_MODEL", model);
+    }
+    let output = cargo.output().context("cargo does not run: install Rust from https://rustup.rs")?;
+    if !output.status.success() {
+        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        bail!("the firmware for {board} does not build: the compiler says why above");
+    }
+    let elf = target_dir.join(board.target()).join("release").join(program);
+    let (flash, ram) = sizes(&elf)?;
     Ok(Firmware { elf, flash, ram })
 }
 

@@ -2,12 +2,14 @@
 
 mod client;
 mod firmware;
+mod kernels;
 mod qemu;
 mod run;
 mod setup;
 
 pub use client::{Client, ClientError};
-pub use firmware::{Firmware, FirmwareOptions, build};
+pub use firmware::{Firmware, FirmwareOptions, build, build_kernels};
+pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
 pub use qemu::Qemu;
 pub use run::{Costs, DeviceInference, InputKind, LayerCosts, measure, run_samples};
 pub use setup::{ensure_qemu, ensure_target};
@@ -18,42 +20,97 @@ use std::str::FromStr;
 /// A board that Spikelet knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Board {
+    /// BBC micro:bit (Cortex-M0) under QEMU, with room for the kernels alone.
+    Microbit,
+    /// ARM MPS2+ with AN385 (Cortex-M3) under QEMU.
+    Mps2An385,
     /// ARM MPS2+ with AN386 (Cortex-M4F) under QEMU.
     Mps2An386,
+    /// ARM MPS2+ with AN500 (Cortex-M7) under QEMU.
+    Mps2An500,
+    /// ARM MPS2+ with AN505 (Cortex-M33 with the DSP extension) under QEMU.
+    Mps2An505,
 }
 
 impl Board {
     /// Every board.
-    pub const ALL: [Self; 1] = [Self::Mps2An386];
+    pub const ALL: [Self; 5] =
+        [Self::Microbit, Self::Mps2An385, Self::Mps2An386, Self::Mps2An500, Self::Mps2An505];
+
+    /// Boards that the application runs on.
+    pub const APPLICATION: [Self; 4] = [Self::Mps2An385, Self::Mps2An386, Self::Mps2An500, Self::Mps2An505];
 
     /// Name of its feature in the firmware, and of QEMU's machine.
     pub const fn machine(self) -> &'static str {
         match self {
+            Self::Microbit => "microbit",
+            Self::Mps2An385 => "mps2-an385",
             Self::Mps2An386 => "mps2-an386",
+            Self::Mps2An500 => "mps2-an500",
+            Self::Mps2An505 => "mps2-an505",
+        }
+    }
+
+    /// Its core: M0 is a Cortex-M0.
+    pub const fn core(self) -> &'static str {
+        match self {
+            Self::Microbit => "M0",
+            Self::Mps2An385 => "M3",
+            Self::Mps2An386 => "M4",
+            Self::Mps2An500 => "M7",
+            Self::Mps2An505 => "M33",
         }
     }
 
     /// Rust's target for its core.
     pub const fn target(self) -> &'static str {
         match self {
-            Self::Mps2An386 => "thumbv7em-none-eabihf",
+            Self::Microbit => "thumbv6m-none-eabi",
+            Self::Mps2An385 => "thumbv7m-none-eabi",
+            Self::Mps2An386 | Self::Mps2An500 => "thumbv7em-none-eabihf",
+            Self::Mps2An505 => "thumbv8m.main-none-eabihf",
         }
     }
 
     /// Flash and RAM in bytes.
     pub const fn memory(self) -> (usize, usize) {
         match self {
-            Self::Mps2An386 => (4 << 20, 4 << 20),
+            Self::Microbit => (256 << 10, 16 << 10),
+            _ => (4 << 20, 4 << 20),
         }
     }
 
     /// What is exact and what is not about instructions counted here.
     pub const fn ticks_per_instruction(self) -> f64 {
-        match self {
-            // -icount shift=7: 128 ns an instruction, at 25 MHz.
-            Self::Mps2An386 => 3.2,
+        let hertz = match self {
+            Self::Microbit => 16e6,
+            Self::Mps2An505 => 20e6,
+            _ => 25e6,
+        };
+        // -icount shift=7: 128 ns an instruction.
+        hertz / 7_812_500.0
+    }
+
+    /// A board that the application runs on.
+    ///
+    /// # Errors
+    /// A sentence that says which there are.
+    pub fn of_application(text: &str) -> Result<Self, String> {
+        let board: Self = text.parse()?;
+        if Self::APPLICATION.contains(&board) {
+            Ok(board)
+        } else {
+            Err(format!(
+                "{board} runs no models, only `bench device`: choose one of {}",
+                list(&Self::APPLICATION)
+            ))
         }
     }
+}
+
+/// Boards by their names.
+fn list(boards: &[Board]) -> String {
+    boards.iter().map(Board::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl fmt::Display for Board {
@@ -66,10 +123,10 @@ impl FromStr for Board {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = || Self::ALL.map(|board| board.to_string()).join(", ");
+        let name = text.strip_prefix("qemu:").unwrap_or(text);
         Self::ALL
             .into_iter()
-            .find(|board| board.to_string() == text)
-            .ok_or_else(|| format!("there is no board \"{text}\": choose one of {}", known()))
+            .find(|board| board.machine() == name)
+            .ok_or_else(|| format!("there is no board \"{text}\": choose one of {}", list(&Self::ALL)))
     }
 }

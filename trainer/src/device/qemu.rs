@@ -21,39 +21,50 @@ pub struct Qemu {
 }
 
 impl Qemu {
-    /// Starts a firmware image and connects to its UART. QEMU is installed if it is missing.
-    ///
-    /// Every instruction takes the same emulated time, so that the board's timer counts them exactly; whatever else the
-    /// machine does, the counts are the same.
+    /// Starts the application and connects to its UART. QEMU is installed if it is missing.
     ///
     /// # Errors
     /// If QEMU is missing and cannot be installed, or does not start.
     pub fn start(board: Board, elf: &Path) -> Result<(Self, Client<UnixStream>)> {
-        ensure_qemu()?;
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("uart");
         let listener = UnixListener::bind(&socket)?;
         listener.set_nonblocking(true)?;
-        let mut command = Command::new("qemu-system-arm");
-        command
-            .args(["-M", board.machine(), "-nodefaults", "-display", "none"])
-            .args(["-icount", "shift=7,sleep=off"])
-            .args(["-semihosting-config", "enable=on,target=native"])
-            .arg("-chardev")
-            .arg(format!("socket,id=u0,path={}", socket.display()))
-            .args(["-serial", "chardev:u0", "-kernel"])
-            .arg(elf)
-            .stdin(Stdio::null())
-            // The firmware's log, in defmt's encoding.
-            .stdout(File::create(folder.path().join("log"))?)
-            .stderr(File::create(folder.path().join("words"))?);
-        let process = command.spawn().context("qemu-system-arm does not start")?;
-        let mut qemu = Self { process, folder };
+        let uart = format!("socket,id=u0,path={}", socket.display());
+        let mut qemu = Self::spawn(board, elf, folder, &["-chardev", &uart, "-serial", "chardev:u0"])?;
         let stream = qemu.accept(&listener)?;
         stream.set_nonblocking(false)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok((qemu, Client::new(stream)))
+    }
+
+    /// Starts a program that only prints. QEMU is installed if it is missing.
+    ///
+    /// # Errors
+    /// As [`Qemu::start`].
+    pub fn start_alone(board: Board, elf: &Path) -> Result<Self> {
+        Self::spawn(board, elf, tempfile::tempdir()?, &[])
+    }
+
+    /// Every instruction takes the same emulated time, so that the board's timer counts them exactly; whatever else the
+    /// machine does, the counts are the same.
+    fn spawn(board: Board, elf: &Path, folder: TempDir, serial: &[&str]) -> Result<Self> {
+        ensure_qemu()?;
+        let process = Command::new("qemu-system-arm")
+            .args(["-M", board.machine(), "-nodefaults", "-display", "none"])
+            .args(["-icount", "shift=7,sleep=off"])
+            .args(["-semihosting-config", "enable=on,target=native"])
+            .args(serial)
+            .arg("-kernel")
+            .arg(elf)
+            .stdin(Stdio::null())
+            // What the firmware prints: the application's log is in defmt's encoding.
+            .stdout(File::create(folder.path().join("log"))?)
+            .stderr(File::create(folder.path().join("words"))?)
+            .spawn()
+            .context("qemu-system-arm does not start")?;
+        Ok(Self { process, folder })
     }
 
     fn accept(&mut self, listener: &UnixListener) -> Result<UnixStream> {
@@ -92,7 +103,7 @@ impl Qemu {
         std::fs::read_to_string(self.folder.path().join("words")).unwrap_or_default()
     }
 
-    /// The firmware's log in defmt's encoding: `defmt-print -e ELF` reads it.
+    /// What the firmware has printed: the application its log in defmt's encoding, which `defmt-print -e ELF` reads.
     pub fn log(&self) -> Vec<u8> {
         std::fs::read(self.folder.path().join("log")).unwrap_or_default()
     }
