@@ -69,13 +69,11 @@ impl Lanes {
     }
 }
 
-/// One plane of the rows, and the kernels that add it up.
-#[derive(Clone, Copy)]
+/// A kind of plane, and the kernels that add it up.
 struct Plane {
-    /// Its first word in a row.
-    first: usize,
-    /// Words that it has in a row.
-    words: usize,
+    bits: u32,
+    /// Bits of the plane before it, 0 if it is the first of a row.
+    below: u32,
     /// A word has 2 to the power of so many columns.
     columns: u32,
     /// What a field counts in a sum, where it is not 1 anyway.
@@ -93,51 +91,73 @@ struct Plane {
 }
 
 impl Plane {
-    const fn eight(words: usize) -> Self {
-        let (groups, rest) = (spikelet_sum8_groups as Kernel, spikelet_sum8_words as Kernel);
-        let graded = spikelet_graded8 as Graded;
-        let lanes = Lanes::HALVES;
-        Self {
-            first: 0,
-            words,
-            columns: 2,
-            scale: 1,
-            bias: 127,
-            lanes,
-            chunk: ROWS,
-            group: 2,
-            groups,
-            rest,
-            graded,
-        }
-    }
-
-    /// Bytes hold 16 fields of 4 bits if the middle of these is subtracted.
-    const fn four(words: usize, bias: u32) -> Self {
-        let (groups, rest) = (spikelet_sum4_groups as Kernel, spikelet_sum4_words as Kernel);
-        let graded = spikelet_graded4 as Graded;
-        let lanes = Lanes::BYTES;
-        Self { first: 0, words, columns: 3, scale: 1, bias, lanes, chunk: 16, group: 2, groups, rest, graded }
-    }
-
-    /// Nibbles hold 7 fields that are at most 2, and 5 that are at most 3.
-    const fn two(words: usize, bias: u32, chunk: usize) -> Self {
-        let (groups, rest) = (spikelet_sum2_groups as Kernel, spikelet_sum2_words as Kernel);
-        let graded = spikelet_graded2 as Graded;
-        let lanes = Lanes::NIBBLES;
-        Self { first: 0, words, columns: 4, scale: 1, bias, lanes, chunk, group: 2, groups, rest, graded }
-    }
-
+    const EIGHT: Self = Self {
+        bits: 8,
+        below: 0,
+        columns: 2,
+        scale: 1,
+        bias: 127,
+        lanes: Lanes::HALVES,
+        chunk: ROWS,
+        group: 2,
+        groups: spikelet_sum8_groups,
+        rest: spikelet_sum8_words,
+        graded: spikelet_graded8,
+    };
+    const FOUR: Self = Self {
+        bits: 4,
+        columns: 3,
+        bias: 7,
+        lanes: Lanes::BYTES,
+        chunk: 16,
+        groups: spikelet_sum4_groups,
+        rest: spikelet_sum4_words,
+        graded: spikelet_graded4,
+        ..Self::EIGHT
+    };
+    /// Nibbles hold 7 fields that are at most 2.
+    const TWO: Self = Self {
+        bits: 2,
+        columns: 4,
+        bias: 1,
+        lanes: Lanes::NIBBLES,
+        chunk: 7,
+        groups: spikelet_sum2_groups,
+        rest: spikelet_sum2_words,
+        graded: spikelet_graded2,
+        ..Self::EIGHT
+    };
     /// With Thumb-2, the kernel takes words alone.
-    const fn one(first: usize, words: usize, scale: u32, bias: u32) -> Self {
-        let rest = spikelet_sum1_words as Kernel;
+    const ONE: Self = Self {
+        bits: 1,
+        columns: 5,
+        lanes: Lanes::NIBBLES,
+        chunk: 15,
+        group: if cfg!(thumb2) { 0 } else { 1 },
         #[cfg(thumb2)]
-        let (group, groups) = (0, rest);
+        groups: spikelet_sum1_words,
         #[cfg(not(thumb2))]
-        let (group, groups) = (1, spikelet_sum1_groups as Kernel);
-        let graded = spikelet_graded1 as Graded;
-        let lanes = Lanes::NIBBLES;
-        Self { first, words, columns: 5, scale, bias, lanes, chunk: 15, group, groups, rest, graded }
+        groups: spikelet_sum1_groups,
+        rest: spikelet_sum1_words,
+        graded: spikelet_graded1,
+        ..Self::EIGHT
+    };
+
+    /// Planes of rows, the upper one first: with it goes what is left of the bias. In the lower ones, bytes hold 16 fields of 4
+    /// bits if 8 is subtracted, and nibbles 5 of 2 bits.
+    const fn of(width: Width) -> &'static [Self] {
+        match width {
+            Width::Eight if cfg!(feature = "width-8") => &[Self::EIGHT],
+            Width::Five if cfg!(feature = "width-5") => {
+                &[Self { below: 4, scale: 16, bias: 7, ..Self::ONE }, Self { bias: 8, ..Self::FOUR }]
+            }
+            Width::Four if cfg!(feature = "width-4") => &[Self::FOUR],
+            Width::Three if cfg!(feature = "width-3") => {
+                &[Self { below: 2, scale: 4, bias: 1, ..Self::ONE }, Self { bias: 2, chunk: 5, ..Self::TWO }]
+            }
+            Width::Two if cfg!(feature = "width-2") => &[Self::TWO],
+            _ => &[],
+        }
     }
 }
 
@@ -175,29 +195,21 @@ unsafe extern "C" {
 type Kernel = unsafe extern "C" fn(&mut Arguments);
 type Graded = unsafe extern "C" fn(*const u32, *mut i32, u32, i32);
 
+/// The entries of the sums that may be written: those of the columns, up to a multiple of 16.
+#[inline]
+fn room<'s>(synapses: &Synapses<'_>, sums: &'s mut [i32]) -> &'s mut [i32] {
+    let room = synapses.shape().columns_kept().next_multiple_of(16).min(sums.len());
+    sums.get_mut(..room).unwrap_or(&mut [])
+}
+
 /// [`Synapses::sum`] but for pruned columns.
 #[inline]
 pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
-    let shape = synapses.shape();
-    let words = |bits| shape.plane_words(bits);
-    let room = shape.columns_kept().next_multiple_of(16).min(sums.len());
-    let sums = sums.get_mut(..room).unwrap_or(&mut []);
-    let mut add = |plane: &Plane, add| add_rows(synapses, plane, spiking, add, sums);
-    // Of two planes, what is left of the bias goes with the upper one.
-    let added = match synapses.width() {
-        Width::Eight if cfg!(feature = "width-8") => add(&Plane::eight(words(8)), false),
-        Width::Five if cfg!(feature = "width-5") => {
-            let upper = add(&Plane::one(words(4), words(1), 16, 7), false);
-            add(&Plane::four(words(4), 8), upper)
-        }
-        Width::Four if cfg!(feature = "width-4") => add(&Plane::four(words(4), 7), false),
-        Width::Three if cfg!(feature = "width-3") => {
-            let upper = add(&Plane::one(words(2), words(1), 4, 1), false);
-            add(&Plane::two(words(2), 2, 5), upper)
-        }
-        Width::Two if cfg!(feature = "width-2") => add(&Plane::two(words(2), 1, 7), false),
-        _ => false,
-    };
+    let sums = room(synapses, sums);
+    let mut added = false;
+    for plane in Plane::of(synapses.width()) {
+        added |= add_rows(synapses, plane, spiking, added, sums);
+    }
     if !added {
         sums.fill(0);
     }
@@ -206,26 +218,12 @@ pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
 /// [`Synapses::sum_graded`] but for pruned columns.
 #[inline]
 pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, sums: &mut [i32]) {
-    let shape = synapses.shape();
-    let words = |bits| shape.plane_words(bits);
-    let room = shape.columns_kept().next_multiple_of(16).min(sums.len());
-    let sums = sums.get_mut(..room).unwrap_or(&mut []);
+    let sums = room(synapses, sums);
     sums.fill(0);
-    let mut add = |plane: &Plane| add_graded(synapses, plane, spikes, sums);
-    let values = match synapses.width() {
-        Width::Eight if cfg!(feature = "width-8") => add(&Plane::eight(words(8))),
-        Width::Five if cfg!(feature = "width-5") => {
-            add(&Plane::one(words(4), words(1), 16, 7));
-            add(&Plane::four(words(4), 8))
-        }
-        Width::Four if cfg!(feature = "width-4") => add(&Plane::four(words(4), 7)),
-        Width::Three if cfg!(feature = "width-3") => {
-            add(&Plane::one(words(2), words(1), 4, 1));
-            add(&Plane::two(words(2), 2, 5))
-        }
-        Width::Two if cfg!(feature = "width-2") => add(&Plane::two(words(2), 1, 7)),
-        _ => 0,
-    };
+    let mut values = 0;
+    for plane in Plane::of(synapses.width()) {
+        values = add_graded(synapses, plane, spikes, sums);
+    }
     round(values * i32::from(synapses.width().most()), shift, sums);
 }
 
@@ -233,14 +231,15 @@ pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, s
 #[inline(never)]
 fn add_graded(synapses: &Synapses<'_>, plane: &Plane, spikes: &[Spike], sums: &mut [i32]) -> i32 {
     // As in `add_rows`.
-    let full = plane.words.min(sums.len() >> plane.columns);
+    let words = synapses.shape().plane_words(plane.bits);
+    let full = words.min(sums.len() >> plane.columns);
     let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return 0 };
     let mut values = 0;
     if full > 0 {
         // SAFETY: these words are in each row, and there is room for their sums.
         values = unsafe { each_spike(synapses, plane, spikes, 0, full, whole.as_mut_ptr()) };
     }
-    if full < plane.words && !part.is_empty() {
+    if full < words && !part.is_empty() {
         let mut last = [0; 32];
         // SAFETY: as above.
         values = unsafe { each_spike(synapses, plane, spikes, full, 1, last.as_mut_ptr()) };
@@ -264,11 +263,12 @@ unsafe fn each_spike(
     words: usize,
     sums: *mut i32,
 ) -> i32 {
+    let first = synapses.shape().plane_words(plane.below) + first;
     let mut values = 0;
     for spike in spikes {
         let Some(row) = synapses.row_of(spike.neuron) else { continue };
         // Rows lie in the block, whose length is that of all rows: so this does not overflow.
-        let at = usize::from(row).wrapping_mul(synapses.row_words()).wrapping_add(plane.first + first);
+        let at = usize::from(row).wrapping_mul(synapses.row_words()).wrapping_add(first);
         let value = i32::from(spike.value().to_bits());
         values += value;
         // SAFETY: the words are in the row, as the caller grants, and so is the room.
@@ -283,7 +283,8 @@ unsafe fn each_spike(
 #[inline(never)]
 fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, sums: &mut [i32]) -> bool {
     // Words of whose columns all have room, and the sums of one more.
-    let full = plane.words.min(sums.len() >> plane.columns);
+    let words = synapses.shape().plane_words(plane.bits);
+    let full = words.min(sums.len() >> plane.columns);
     let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return false };
     let mut last = [const { MaybeUninit::<i32>::uninit() }; 32];
     let mut added = false;
@@ -316,7 +317,7 @@ fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, 
             if arguments.groups > 0 {
                 (plane.rest)(&mut arguments);
             }
-            if full < plane.words && !part.is_empty() {
+            if full < words && !part.is_empty() {
                 arguments.groups = 1;
                 arguments.offset = 4 * full as u32;
                 arguments.sums = last.as_mut_ptr().cast();
@@ -326,7 +327,7 @@ fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, 
         }
         added = true;
     }
-    if added && full < plane.words {
+    if added && full < words {
         let kept = if add { !0 } else { 0 };
         for (sum, last) in part.iter_mut().zip(last) {
             // SAFETY: the kernel has written a word's sums, and the part is shorter.
@@ -347,7 +348,7 @@ fn fill(
     let shape = synapses.shape();
     let rows = Rows {
         // Rows lie in the block, whose length is that of all rows: so their addresses do not overflow.
-        first: synapses.block().as_ptr().wrapping_add(plane.first),
+        first: synapses.block().as_ptr().wrapping_add(shape.plane_words(plane.below)),
         bytes: 4 * synapses.row_words() as u32,
         inputs: shape.inputs.into(),
         table: shape.rows.map_or(ptr::null(), <[u16]>::as_ptr),

@@ -1,7 +1,7 @@
 @ Sums of rows of packed weights for cores without Thumb-2: M0, M0+, M1. sums.rs draws the arguments and the list.
 @
 @ The same lanes as in sums_thumb2.s, which tells how a word is added to two of them. Those of a group's first word are in r2 and
-@ r3, the others in r8 to r12 and lr, which can be added to as well. To be emptied, they go by the stack. A row's pointer in the list
+@ r3, the others in r8 to r12 and lr, which can be added to as well. A row's pointer in the list
 @ moves on with each group.
 
     .syntax unified
@@ -79,7 +79,7 @@
     adds    r0, #4
     .endm
 
-@ Does something with the lanes of each word, in r2 and r3.
+@ Does something with the lanes of each word, in r2 and r3: they go by the stack, to be taken in turn by the same code.
     .macro each_word words, what:vararg
     .if \words == 4
     mov     r6, r12
@@ -299,7 +299,18 @@
     pass    \words, 2
     ldr     r1, 9f
     mov     r4, sp
-    each_word \words, nibbles2
+    nibbles2
+    .if \words == 4
+    mov     r2, r8
+    mov     r3, r9
+    nibbles2
+    mov     r2, r10
+    mov     r3, r11
+    nibbles2
+    mov     r2, r12
+    mov     r3, lr
+    nibbles2
+    .endif
     ldr     r6, [r0]
     cmp     r6, #0
     bne     2b
