@@ -1,7 +1,7 @@
 //! What the runtime's code does for a model's timesteps: how often each piece of work is done, by the structure of the code.
 //!
 //! A piece is, say, adding four words of one row of 8-bit weights to their lanes. [`super::Table`] has its instructions. The names are
-//! those of the functions and macros of the runtime: `arm/sums.rs`, `arm/sums_thumb2.s`, `synapses/lanes.rs`, `arm/neurons_dsp.s`,
+//! those of the functions and macros of the runtime: `arm/sums.rs`, `arm/rows.s`, `arm/sums_thumb2.s`, `arm/neurons_thumb2.s`,
 //! `neurons/plain.rs`, `lif_layer.rs`, `readout.rs`, `network.rs` and `encode`.
 
 use super::activity::{Activity, LayerActivity};
@@ -37,9 +37,7 @@ pub enum Receives {
 }
 
 /// Rows of a list of the assembly at most.
-const LIST: u32 = 56;
-/// Spikes after which the 16-bit lanes of the portable sums are emptied.
-const FULL: u32 = 256;
+const LIST: u32 = 48;
 /// Neurons that a turn of the assembly advances.
 const QUAD: usize = 4;
 
@@ -131,90 +129,100 @@ pub fn layer_terms(
     [sums, neurons]
 }
 
-/// Rows that the lanes of the assembly's sums hold; `None` if a width has no assembly.
-const fn chunk(width: Width) -> Option<u32> {
+/// A plane of a layer's weights, as the assembly adds it up.
+struct Plane {
+    bits: u32,
+    /// Rows that its lanes hold.
+    chunk: u32,
+    /// Words of a group.
+    group: usize,
+}
+
+/// The planes of a width in the order in which they are added.
+const fn planes(width: Width) -> &'static [Plane] {
+    const ONE: Plane = Plane { bits: 1, chunk: 15, group: 1 };
+    const FOUR: Plane = Plane { bits: 4, chunk: 16, group: 4 };
     match width {
-        Width::Eight => Some(LIST),
-        Width::Four => Some(16),
-        Width::Two => Some(7),
-        Width::Five | Width::Three => None,
+        Width::Eight => &[Plane { bits: 8, chunk: LIST, group: 4 }],
+        Width::Five => &[ONE, FOUR],
+        Width::Four => &[FOUR],
+        Width::Three => &[ONE, Plane { bits: 2, chunk: 5, group: 4 }],
+        Width::Two => &[Plane { bits: 2, chunk: 7, group: 4 }],
     }
+}
+
+impl Plane {
+    /// Words of a row whose columns all have room, and whether there is one more, which has less.
+    fn words(&self, synapses: &Synapses<'_>) -> (usize, bool) {
+        let words = synapses.shape().plane_words(self.bits);
+        let full = words.min(room(synapses) * self.bits as usize / 32);
+        (full, full < words)
+    }
+}
+
+/// Columns that there is room for in the sums.
+fn room(synapses: &Synapses<'_>) -> usize {
+    columns(synapses).next_multiple_of(16)
 }
 
 /// `Synapses::sum` of so many spikes of value 1, of which the share `kept` has a row.
 fn sum(terms: &mut Terms, synapses: &Synapses<'_>, spikes: u32, kept: f64) {
-    let (width, shape) = (synapses.width(), synapses.shape());
-    let stage = &format!("sums of {} bits", width.bits());
-    terms.add(stage, "call", 1.0);
-    terms.add(stage, "spike", spikes.into());
-    terms.add(stage, "look-up of a row", if shape.rows.is_some() { spikes.into() } else { 0.0 });
+    terms.add("sums", "call", 1.0);
     let rows = kept * f64::from(spikes);
-    if let Some(chunk) = chunk(width) {
-        let lists = spikes.div_ceil(LIST);
+    let lists = spikes.div_ceil(LIST);
+    let mut before = false;
+    for plane in planes(synapses.width()) {
+        let stage = &format!("sums of a plane of {} bits", plane.bits);
+        terms.add(stage, "call", 1.0);
+        terms.add(stage, "list", lists.into());
+        terms.add("list of rows", "row", rows);
+        terms.add("list of rows", "pruned row", f64::from(spikes) - rows);
+        if synapses.shape().rows.is_some() {
+            terms.add("list of rows", "look-up of a row", spikes.into());
+        }
         let last = spikes - (lists - 1) * LIST;
-        let chunks = (lists - 1) * LIST.div_ceil(chunk) + last.div_ceil(chunk);
+        let chunks = (lists - 1) * LIST.div_ceil(plane.chunk) + last.div_ceil(plane.chunk);
+        terms.add(stage, "chunk of the list", chunks.into());
         // Lanes of 2 bits are emptied once a list, others once a chunk; all but the first time sums are added to.
-        let emptied = if width == Width::Two { lists } else { chunks };
-        let words = shape.row_words();
-        for (unit, count) in [("group", words / 4), ("word", words % 4)] {
+        let emptied = if plane.bits == 2 { lists } else { chunks };
+        let (full, part) = plane.words(synapses);
+        let units =
+            [("group", full / plane.group), ("word", full % plane.group), ("last word", usize::from(part))];
+        for (unit, count) in units {
             let count = count as f64;
             let mut add = |what: &str, times: f64| terms.add(stage, &format!("{unit}, {what}"), times);
             add("list", f64::from(u8::from(count > 0.0)) * f64::from(lists));
             add("chunk", count * f64::from(chunks));
             add("row", count * rows);
-            add("adding", count * f64::from(emptied - 1));
-            if chunk < LIST {
+            add("adding", count * f64::from(emptied - u32::from(!before)));
+            if plane.chunk < LIST {
                 add("turn", count * f64::from(lists));
             }
         }
-    } else {
-        terms.add(stage, "column", columns(synapses) as f64);
-        for &bits in width.planes() {
-            let few = if bits == 4 {
-                16
-            } else if bits == 2 {
-                5
-            } else {
-                3
-            };
-            let (lists, last) = (spikes / FULL, spikes % FULL);
-            let chunks = lists * FULL.div_ceil(few) + last.div_ceil(few);
-            let fields = 32 / bits as usize;
-            let (pairs, rest) = (columns(synapses) / (2 * fields), columns(synapses) % (2 * fields));
-            for (unit, count) in [("pair", pairs), ("word", rest.div_ceil(fields))] {
-                let count = count as f64;
-                let mut add =
-                    |what: &str, times| terms.add(stage, &format!("plane of {bits}, {unit}, {what}"), times);
-                add("list", count * f64::from(spikes.div_ceil(FULL)));
-                add("chunk", count * f64::from(chunks));
-                add("row", count * rows);
-            }
-        }
+        before = true;
     }
     spread(terms, synapses);
 }
 
 /// `Synapses::sum_graded` of so many spikes.
 fn sum_graded(terms: &mut Terms, synapses: &Synapses<'_>, spikes: u32, kept: f64) {
-    let (width, shape) = (synapses.width(), synapses.shape());
-    let stage = &format!("graded sums of {} bits", width.bits());
     let rows = kept * f64::from(spikes);
-    terms.add(stage, "call", 1.0);
-    terms.add(stage, "spike", spikes.into());
-    terms.add(stage, "look-up of a row", if shape.rows.is_some() { spikes.into() } else { 0.0 });
-    terms.add(stage, "row", rows);
-    if chunk(width).is_some() {
-        let words = shape.row_words();
-        terms.add(stage, "word of a row", words as f64 * rows);
-        terms.add(stage, "column", (words * (32 / usize::from(width.bits()))) as f64);
-    } else {
-        for &bits in width.planes() {
-            let fields = 32 / bits as usize;
-            let (words, rest) = (columns(synapses) / fields, columns(synapses) % fields);
-            terms.add(stage, &format!("plane of {bits}, word of a row"), words as f64 * rows);
-            terms.add(stage, &format!("plane of {bits}, last field of a row"), rest as f64 * rows);
+    terms.add("graded sums", "call", 1.0);
+    terms.add("graded sums", "column", room(synapses) as f64);
+    for plane in planes(synapses.width()) {
+        let stage = &format!("graded sums of a plane of {} bits", plane.bits);
+        let (full, part) = plane.words(synapses);
+        for (words, unit) in [(full, "words"), (usize::from(part), "last word")] {
+            if words > 0 {
+                terms.add(stage, &format!("{unit}, call"), 1.0);
+                terms.add("graded sums", "spike", spikes.into());
+                if synapses.shape().rows.is_some() {
+                    terms.add("graded sums", "look-up of a row", spikes.into());
+                }
+                terms.add(stage, "row", rows);
+                terms.add(stage, "word of a row", words as f64 * rows);
+            }
         }
-        terms.add(stage, "column", columns(synapses) as f64);
     }
     spread(terms, synapses);
 }
