@@ -224,9 +224,12 @@ fn rest(meter: &Meter) {
         layer(no_synapses(&BELOW, NARROW), &NEURONS[..NARROW]),
     ];
     let readout = Readout::new(NARROW as u16, 10, Loss::lit("0.01"), Score::ONE, Score::lit("-0.1"));
-    let Ok(Ok(model)) = readout.map(|readout| Model::new(layers.into_iter().collect(), readout, 100)) else {
-        panic!("the network is refused")
-    };
+    let Ok(readout) = readout else { panic!("the readout is refused") };
+    let mut model = Model::empty();
+    let pushed = layers.into_iter().try_for_each(|layer| model.push(layer));
+    if let Err(error) = pushed.and_then(|()| model.finish(readout, 100)) {
+        panic!("the network is refused, {error:?}");
+    }
     let mut memory = Memory::<{ WIDE + NARROW }, { WIDE + NARROW }, WIDE, 10>::new();
     let Ok(mut network) = Network::new(&model, memory.view()) else { panic!("the memory is refused") };
     for _ in 0..100 {
