@@ -11,7 +11,7 @@ use crate::formats::Decay;
 /// Bits of fraction of α and of the gain.
 const FRACTION: u32 = 13;
 /// Most that |sum| × gain may be: with the leak's 2^28 it stays within 32 bits.
-pub const MOST_INPUT: i64 = 1 << 30;
+pub const MOST_INPUT: i64 = (1 << 31) - (1 << 28) - 1;
 
 /// How the neurons of a layer integrate the sums of their inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub(crate) fn integrate(alpha: i32, current: i32, sum: i32, gain: i32) -> i32 {
     (leaking(alpha, current).wrapping_add(sum.wrapping_mul(gain))) >> FRACTION
 }
 
-/// The same for any sum and gain: what is beyond ±2^30 saturates the current all the same.
+/// The same for any sum and gain: what is beyond ±[`MOST_INPUT`] saturates the current all the same.
 #[inline(always)]
 pub(crate) fn integrate_any(alpha: i32, current: i32, sum: i32, gain: i32) -> i32 {
     (leaking(alpha, current) + any_input(sum, gain)) >> FRACTION

@@ -22,7 +22,7 @@ global_asm!(env!("SPIKELET_ASSEMBLER"), ".set SPIKELET_DSP, 1", include_str!("su
 global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw));
 
 /// Rows of a list at most, so that it takes little stack. Bytes hold the sums of 56 fields of 2 bits.
-const ROWS: usize = 48;
+const ROWS: usize = 32;
 /// Words of a list: four more for each chunk, of which those of 5 rows are the smallest, and the last.
 const LIST: usize = ROWS + 4 * ROWS.div_ceil(5) + 1;
 
@@ -161,6 +161,16 @@ impl Plane {
     }
 }
 
+impl Plane {
+    /// Words of whose columns all have room among so many sums, and whether there are more.
+    #[inline(always)]
+    fn words(&self, synapses: &Synapses<'_>, room: usize) -> (usize, bool) {
+        let words = synapses.shape().plane_words(self.bits);
+        let full = words.min(room >> self.columns);
+        (full, full < words)
+    }
+}
+
 /// The rows of a block; the assembly knows the offsets.
 #[repr(C)]
 struct Rows {
@@ -208,7 +218,12 @@ pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
     let sums = room(synapses, sums);
     let mut added = false;
     for plane in Plane::of(synapses.width()) {
-        added |= add_rows(synapses, plane, spiking, added, sums);
+        let (full, partial) = plane.words(synapses, sums.len());
+        let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return };
+        if partial && !part.is_empty() {
+            add_part(synapses, plane, spiking, added, full, part);
+        }
+        added |= add_rows(synapses, plane, spiking, added, full, whole);
     }
     if !added {
         sums.fill(0);
@@ -230,19 +245,17 @@ pub(crate) fn sum_graded(synapses: &Synapses<'_>, spikes: &[Spike], shift: u8, s
 /// Adds a plane's fields times the values of spikes to the sums of its columns; the sum of these values.
 #[inline(never)]
 fn add_graded(synapses: &Synapses<'_>, plane: &Plane, spikes: &[Spike], sums: &mut [i32]) -> i32 {
-    // As in `add_rows`.
-    let words = synapses.shape().plane_words(plane.bits);
-    let full = words.min(sums.len() >> plane.columns);
+    let (full, partial) = plane.words(synapses, sums.len());
     let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return 0 };
     let mut values = 0;
     if full > 0 {
         // SAFETY: these words are in each row, and there is room for their sums.
-        values = unsafe { each_spike(synapses, plane, spikes, 0, full, whole.as_mut_ptr()) };
+        values = unsafe { each_row(synapses, plane, graded(spikes), 0, full, whole.as_mut_ptr()) };
     }
-    if full < words && !part.is_empty() {
+    if partial && !part.is_empty() {
         let mut last = [0; 32];
         // SAFETY: as above.
-        values = unsafe { each_spike(synapses, plane, spikes, full, 1, last.as_mut_ptr()) };
+        values = unsafe { each_row(synapses, plane, graded(spikes), full, 1, last.as_mut_ptr()) };
         for (sum, last) in part.iter_mut().zip(last) {
             *sum += last;
         }
@@ -250,26 +263,30 @@ fn add_graded(synapses: &Synapses<'_>, plane: &Plane, spikes: &[Spike], sums: &m
     values
 }
 
-/// Adds the fields of `words` words of a plane, from the `first` on, times the values of spikes; the sum of these values.
+/// Spikes as inputs with their values.
+fn graded(spikes: &[Spike]) -> impl Iterator<Item = (u16, i32)> {
+    spikes.iter().map(|spike| (spike.neuron, i32::from(spike.value().to_bits())))
+}
+
+/// Adds the fields of `words` words of a plane, from the `first` on, times the values of spiking inputs; the sum of these values.
 ///
 /// # Safety
 /// There must be so many words in the plane, at least one, and room for the sums of their columns.
 #[inline(never)]
-unsafe fn each_spike(
+unsafe fn each_row(
     synapses: &Synapses<'_>,
     plane: &Plane,
-    spikes: &[Spike],
+    spiking: impl Iterator<Item = (u16, i32)>,
     first: usize,
     words: usize,
     sums: *mut i32,
 ) -> i32 {
     let first = synapses.shape().plane_words(plane.below) + first;
     let mut values = 0;
-    for spike in spikes {
-        let Some(row) = synapses.row_of(spike.neuron) else { continue };
+    for (input, value) in spiking {
+        let Some(row) = synapses.row_of(input) else { continue };
         // Rows lie in the block, whose length is that of all rows: so this does not overflow.
         let at = usize::from(row).wrapping_mul(synapses.row_words()).wrapping_add(first);
-        let value = i32::from(spike.value().to_bits());
         values += value;
         // SAFETY: the words are in the row, as the caller grants, and so is the room.
         unsafe {
@@ -279,22 +296,46 @@ unsafe fn each_spike(
     values
 }
 
-/// Writes the sums of a plane's columns, or adds them to what is there; says whether there was a row at all.
+/// The same as [`add_rows`] for the columns of a word that do not all have room: row by row, which takes no list.
 #[inline(never)]
-fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, sums: &mut [i32]) -> bool {
-    // Words of whose columns all have room, and the sums of one more.
-    let words = synapses.shape().plane_words(plane.bits);
-    let full = words.min(sums.len() >> plane.columns);
-    let Some((whole, part)) = sums.split_at_mut_checked(full << plane.columns) else { return false };
-    let mut last = [const { MaybeUninit::<i32>::uninit() }; 32];
+fn add_part(
+    synapses: &Synapses<'_>,
+    plane: &Plane,
+    spiking: &[u16],
+    add: bool,
+    word: usize,
+    part: &mut [i32],
+) {
+    let mut last = [0; 32];
+    // SAFETY: the word is in each row, and there is room for its sums.
+    let rows = unsafe {
+        each_row(synapses, plane, spiking.iter().map(|&input| (input, 1)), word, 1, last.as_mut_ptr())
+    };
+    let bias = plane.bias as i32 * rows;
+    for (sum, last) in part.iter_mut().zip(last) {
+        *sum = if add { *sum } else { 0 } + last - bias;
+    }
+}
+
+/// Writes the sums of the columns of a plane's first `words` words, or adds them to what is there; says whether there was a row
+/// at all.
+#[inline(never)]
+fn add_rows(
+    synapses: &Synapses<'_>,
+    plane: &Plane,
+    spiking: &[u16],
+    add: bool,
+    words: usize,
+    sums: &mut [i32],
+) -> bool {
     let mut added = false;
     let mut list = [const { MaybeUninit::uninit() }; LIST];
     for spiking in spiking.chunks(ROWS) {
         let Some(rows) = fill(synapses, plane, spiking, &mut list) else { continue };
         let mut arguments = Arguments {
             list: list.as_mut_ptr().cast(),
-            sums: whole.as_mut_ptr(),
-            groups: (full >> plane.group) as u32,
+            sums: sums.as_mut_ptr(),
+            groups: (words >> plane.group) as u32,
             offset: 0,
             add: u32::from(add | added),
             cursor: 0,
@@ -304,35 +345,21 @@ fn add_rows(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], add: bool, 
                 Lanes::BYTES.start(plane.bias, rows)
             },
         };
-        // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a plane of a row, of at least `full` words,
-        // and one more if there are as many; a kernel reads so many words of it and writes the sums of their columns, for which
-        // there is room. Nothing else refers to them meanwhile.
+        // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a plane of a row, of at least `words` words;
+        // a kernel reads so many of it and writes the sums of their columns, for which there is room. Nothing else refers to
+        // them meanwhile.
         unsafe {
             if arguments.groups > 0 {
                 (plane.groups)(&mut arguments);
             }
-            let grouped = full >> plane.group << plane.group;
-            arguments.groups = (full - grouped) as u32;
+            let grouped = words >> plane.group << plane.group;
+            arguments.groups = (words - grouped) as u32;
             arguments.offset = 4 * grouped as u32;
             if arguments.groups > 0 {
                 (plane.rest)(&mut arguments);
             }
-            if full < words && !part.is_empty() {
-                arguments.groups = 1;
-                arguments.offset = 4 * full as u32;
-                arguments.sums = last.as_mut_ptr().cast();
-                arguments.add = added.into();
-                (plane.rest)(&mut arguments);
-            }
         }
         added = true;
-    }
-    if added && full < words {
-        let kept = if add { !0 } else { 0 };
-        for (sum, last) in part.iter_mut().zip(last) {
-            // SAFETY: the kernel has written a word's sums, and the part is shorter.
-            *sum = (*sum & kept) + unsafe { last.assume_init() };
-        }
     }
     added
 }

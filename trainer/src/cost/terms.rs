@@ -37,7 +37,7 @@ pub enum Receives {
 }
 
 /// Rows of a list of the assembly at most.
-const LIST: u32 = 48;
+const LIST: u32 = 32;
 /// Neurons that a turn of the assembly advances.
 const QUAD: usize = 4;
 
@@ -186,9 +186,12 @@ fn sum(terms: &mut Terms, synapses: &Synapses<'_>, spikes: u32, kept: f64) {
         // Lanes of 2 bits are emptied once a list, others once a chunk; all but the first time sums are added to.
         let emptied = if plane.bits == 2 { lists } else { chunks };
         let (full, part) = plane.words(synapses);
-        let units =
-            [("group", full / plane.group), ("word", full % plane.group), ("last word", usize::from(part))];
-        for (unit, count) in units {
+        if part {
+            terms.add(stage, "last word, call", 1.0);
+            terms.add(stage, "last word, spike", spikes.into());
+            terms.add(stage, "last word, row", rows);
+        }
+        for (unit, count) in [("group", full / plane.group), ("word", full % plane.group)] {
             let count = count as f64;
             let mut add = |what: &str, times: f64| terms.add(stage, &format!("{unit}, {what}"), times);
             add("list", f64::from(u8::from(count > 0.0)) * f64::from(lists));
