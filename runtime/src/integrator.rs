@@ -10,8 +10,8 @@ use crate::formats::Decay;
 
 /// Bits of fraction of α and of the gain.
 const FRACTION: u32 = 13;
-/// Most that |sum| × gain may be: with the leak's 2^28 it stays within 32 bits.
-pub const MOST_INPUT: i64 = (1 << 31) - (1 << 28) - 1;
+/// Most that |sum| × gain may be: with the leak's 2^28, and what kernels add to it for a moment, it stays within 32 bits.
+pub const MOST_INPUT: i64 = 3 << 29;
 
 /// How the neurons of a layer integrate the sums of their inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
