@@ -379,15 +379,7 @@ mod tests {
         let weight: [f32; 16] = core::array::from_fn(|k| if k % 5 == 0 { 40.0 } else { 0.0 });
         let layer = |input| {
             let cell = FloatCell::Src { constants: FloatSrc::PAPER, bias: &[-5.0; 4], initial: None };
-            quantise(&FloatLayer {
-                weight: &weight,
-                neurons: 4,
-                width: Width::Eight,
-                steps: None,
-                input,
-                cell,
-            })
-            .unwrap()
+            quantise(&FloatLayer { weight: &weight, neurons: 4, width: Width::Eight, input, cell }).unwrap()
         };
         let (first, second) = (layer(LayerInput::First), layer(LayerInput::Graded));
         let outline = Outline {
