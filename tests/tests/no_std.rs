@@ -1,4 +1,4 @@
-//! The device's crates build for every Cortex-M core, without std; the runtime cannot panic.
+//! The runtime alone cannot panic. Whole images, and that the device's crates build for every core, are image.rs's and c_library.rs's.
 
 use object::read::archive::ArchiveFile;
 use object::{Object, ObjectSymbol};
@@ -35,17 +35,6 @@ fn undefined(library: &Path) -> Vec<String> {
         names.extend(undefined.filter_map(|symbol| symbol.name().ok().map(str::to_owned)));
     }
     names
-}
-
-#[test]
-fn the_runtime_and_the_model_reader_build_for_every_core() {
-    for target in
-        ["thumbv6m-none-eabi", "thumbv7m-none-eabi", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf"]
-    {
-        for features in ["", "spikelet-export/defmt,spikelet-runtime/defmt,spikelet-runtime/all-widths"] {
-            build(target, &["--features", features, "-p", "spikelet-runtime", "-p", "spikelet-export"]);
-        }
-    }
 }
 
 /// As the compiler sees it: nothing in the optimised runtime refers to a way to panic, on the poorest core and on a
