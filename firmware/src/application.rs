@@ -235,7 +235,7 @@ impl Answerer<'_, '_> {
             }
             last = now;
         };
-        let presented = file.input().present(&mut self.network, stream, early, pixels, spiking, passed);
+        let presented = file.input().present(self.network, stream, early, pixels, spiking, passed);
         work.steps = presented.map_err(|error| match error {
             PresentError::NoEncoder => LinkError::NoEncoder,
             PresentError::PixelCount => LinkError::PixelCount,
