@@ -9,6 +9,7 @@ pub mod board;
 mod clock;
 #[cfg(target_os = "none")]
 mod log;
+pub mod slots;
 #[cfg(all(target_os = "none", feature = "mps2"))]
 mod stack;
 
