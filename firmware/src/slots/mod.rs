@@ -242,6 +242,11 @@ impl<F: NorFlash + Mapped> Slots<F> {
         self.flash.lasting(self.first_byte(model.slot), model.length)
     }
 
+    /// The slot whose model runs.
+    pub const fn running(&self) -> Option<Slot> {
+        self.running
+    }
+
     /// Takes down that neither slot's model runs, but one that is built in.
     pub fn start_built_in(&mut self) {
         self.running = None;
@@ -275,7 +280,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
         let Some(offer) = head.offer() else { return none };
         let held = match &self.transfer {
             Some(transfer) if transfer.slot == slot => transfer.held(),
-            _ => head.held(&offer, self.capacity()),
+            _ => head.held(&offer),
         };
         SlotInfo { state: SlotState::Partial, length: offer.length, held, crc: offer.crc, ..none }
     }
