@@ -9,8 +9,10 @@ pub mod board;
 mod clock;
 #[cfg(target_os = "none")]
 mod log;
+mod models;
 #[cfg(all(target_os = "none", feature = "mps2"))]
 mod stack;
 
 pub use application::{Application, Buffers, Stop};
 pub use clock::{Board, Clock};
+pub use models::{BuiltIn, ModelStore};
