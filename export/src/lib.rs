@@ -4,7 +4,7 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
-mod crc;
+pub mod crc;
 mod file;
 mod header;
 mod input;

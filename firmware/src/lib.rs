@@ -10,6 +10,7 @@ mod clock;
 #[cfg(target_os = "none")]
 mod log;
 mod models;
+pub mod slots;
 #[cfg(all(target_os = "none", feature = "mps2"))]
 mod stack;
 
