@@ -6,6 +6,9 @@
 mod decision;
 mod outputs;
 mod pace;
+pub mod pixels;
+pub mod port;
+pub mod sensor;
 mod source;
 
 pub use decision::{Alert, Decision};
@@ -100,6 +103,9 @@ impl<S: SpikeSource, O: Outputs> Live<S, O> {
     pub fn start(&mut self, now: u32) {
         self.on = S::PRESENT;
         self.pace.start(now);
+        if let Some(alert) = &mut self.alert {
+            alert.update(None);
+        }
         self.last = Observation::default();
     }
 

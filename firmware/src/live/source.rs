@@ -36,3 +36,14 @@ impl SpikeSource for NoSource {
         Ok(())
     }
 }
+
+/// Lists the inputs of the bits that are set, of which the lowest is `first`.
+pub(super) fn list(first: u16, mut bits: u32, spiking: &mut VecView<u16>) {
+    while bits != 0 {
+        let bit = bits.trailing_zeros() as u16;
+        if spiking.push(first.wrapping_add(bit)).is_err() {
+            return;
+        }
+        bits &= bits - 1;
+    }
+}
