@@ -10,8 +10,10 @@ mod clock;
 pub mod live;
 #[cfg(target_os = "none")]
 mod log;
+mod models;
 #[cfg(all(target_os = "none", feature = "mps2"))]
 mod stack;
 
 pub use application::{Application, Buffers, Stop};
 pub use clock::{Board, Clock};
+pub use models::{BuiltIn, ModelStore};
