@@ -7,6 +7,7 @@ mod application;
 #[cfg(target_os = "none")]
 pub mod board;
 mod clock;
+pub mod live;
 #[cfg(target_os = "none")]
 mod log;
 mod models;
