@@ -17,4 +17,4 @@ mod stack;
 
 pub use application::{Application, Buffers, Stop};
 pub use clock::{Board, Clock};
-pub use models::{BuiltIn, ModelStore};
+pub use models::{BuiltIn, ModelStore, Stored};

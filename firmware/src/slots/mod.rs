@@ -242,6 +242,11 @@ impl<F: NorFlash + Mapped> Slots<F> {
         self.flash.lasting(self.first_byte(model.slot), model.length)
     }
 
+    /// The slot whose model runs.
+    pub const fn running(&self) -> Option<Slot> {
+        self.running
+    }
+
     /// Takes down that neither slot's model runs, but one that is built in.
     pub fn start_built_in(&mut self) {
         self.running = None;
