@@ -1,6 +1,6 @@
 //! What the application asks of a board beside its byte stream.
 
-use spikelet_export::link::MemoryUse;
+use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// A free-running counter.
 pub trait Clock {
@@ -20,4 +20,17 @@ pub trait Board: Clock {
 
     /// Use of the stack so far.
     fn memory_use(&self) -> MemoryUse;
+
+    /// Starts since power came on without the first one, and why the last one was.
+    fn resets(&self) -> (u32, ResetCause) {
+        (0, ResetCause::Power)
+    }
+
+    /// Received bytes that were lost because nothing read them in time.
+    fn overruns(&self) -> u32 {
+        0
+    }
+
+    /// Feeds the watchdog, if the board has one: called whenever the application waits, and between timesteps.
+    fn feed(&self) {}
 }

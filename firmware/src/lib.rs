@@ -7,11 +7,14 @@ mod application;
 #[cfg(target_os = "none")]
 pub mod board;
 mod clock;
+pub mod live;
 #[cfg(target_os = "none")]
 mod log;
+mod models;
 pub mod slots;
 #[cfg(all(target_os = "none", feature = "mps2"))]
 mod stack;
 
 pub use application::{Application, Buffers, Stop};
 pub use clock::{Board, Clock};
+pub use models::{BuiltIn, ModelStore, Stored};

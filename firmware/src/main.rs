@@ -6,7 +6,8 @@ use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use spikelet_export::{ModelFile, link};
-use spikelet_firmware::{Application, Buffers, Stop, board};
+use spikelet_firmware::live::Live;
+use spikelet_firmware::{Application, Buffers, BuiltIn, Stop, board};
 use spikelet_runtime::{Memory, MemoryView, Network};
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
@@ -24,6 +25,7 @@ fn main() -> ! {
     static mut REQUEST: [u8; link::REQUEST] = [0; link::REQUEST];
     static mut REPLY: [u8; link::REPLY + 1] = [0; link::REPLY + 1];
     static mut SPIKING: heapless::Vec<u16, INPUTS> = heapless::Vec::new();
+    static mut OBSERVED: heapless::Vec<u8, { link::OBSERVED }> = heapless::Vec::new();
 
     let (board, mut uart) = board::start();
     #[cfg(feature = "panic")]
@@ -38,8 +40,8 @@ fn main() -> ! {
     defmt::info!("{=f32}", network.probability(0));
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
-    let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING };
-    let stop = Application::new(file, network, board).serve(&mut uart, buffers);
+    let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
+    let stop = Application::new(file, network, board, BuiltIn, Live::none()).serve(&mut uart, buffers);
     board::exit(stop == Stop::Shutdown)
 }
 

@@ -1,12 +1,13 @@
 //! The board's application on the host, over a pipe: whatever arrives, it answers and goes on.
 
-use embedded_io::{ErrorType, Read, Write};
+use embedded_io::{ErrorType, Read, ReadReady, Write};
 use heapless::Vec as List;
 use proptest::prelude::*;
 use spikelet::simulate::HostMemory;
 use spikelet_export::link::{self, LinkError, MemoryUse, Receiver, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
-use spikelet_firmware::{Application, Board, Buffers, Clock, Stop};
+use spikelet_firmware::live::Live;
+use spikelet_firmware::{Application, Board, Buffers, BuiltIn, Clock, Stop};
 use spikelet_runtime::Network;
 use spikelet_tests::{GENERAL, LIF, PAPER, RandomCells, random_model_of, rate};
 use std::convert::Infallible;
@@ -50,6 +51,12 @@ impl Read for Pipe<'_> {
     }
 }
 
+impl ReadReady for Pipe<'_> {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(true)
+    }
+}
+
 impl Write for Pipe<'_> {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
         self.output.extend(bytes);
@@ -73,10 +80,15 @@ fn play_to(cells: RandomCells, encoder: EncoderHeader, input: &[u8]) -> (Vec<u8>
     let mut memory = HostMemory::new(file.model().need());
     let mut network = Network::new(file.model(), memory.view()).unwrap();
     let mut spiking = List::<u16, 16>::new();
-    let buffers =
-        Buffers { request: &mut [0; link::REQUEST], reply: &mut [0; link::REPLY + 1], spiking: &mut spiking };
+    let mut observed = List::<u8, { link::OBSERVED }>::new();
+    let buffers = Buffers {
+        request: &mut [0; link::REQUEST],
+        reply: &mut [0; link::REPLY + 1],
+        spiking: &mut spiking,
+        observed: &mut observed,
+    };
     let mut pipe = Pipe { input, output: Vec::new() };
-    let stop = Application::new(&file, &mut network, Bench).serve(&mut pipe, buffers);
+    let stop = Application::new(&file, &mut network, Bench, BuiltIn, Live::none()).serve(&mut pipe, buffers);
     (pipe.output, stop)
 }
 

@@ -2,7 +2,7 @@
 //! compares. postcard's own code could panic as far as the compiler can tell when it makes programs small.
 
 use super::cobs::Cobs;
-use super::{FrameError, Inferred, MAX_CLASSES, Reply, ReplyBody};
+use super::{FrameError, Inferred, MAX_CLASSES, Observed, Reply, ReplyBody, StoredModel};
 use crate::crc::CRC_32;
 use postcard::ser_flavors::Flavor;
 use postcard::ser_flavors::crc::CrcModifier;
@@ -11,8 +11,14 @@ use spikelet_runtime::formats::Score;
 /// Results that lie in a board's network.
 pub type BoardInferred<'n> = Inferred<&'n [Score], &'n [u32]>;
 
+/// What lies in a board's network after a timestep.
+pub type BoardObserved<'n> = Observed<&'n [Score], &'n [u8]>;
+
 /// A reply on a board.
-pub type BoardReply<'n> = Reply<'static, BoardInferred<'n>>;
+pub type BoardReply<'n> = Reply<'static, BoardInferred<'n>, BoardObserved<'n>>;
+
+/// What a board answers.
+pub type BoardReplyBody<'n> = ReplyBody<'static, BoardInferred<'n>, BoardObserved<'n>>;
 
 /// Encodes a reply into `buffer`, the final zero included.
 ///
@@ -58,9 +64,7 @@ impl<F: Flavor> Message<F> {
                 self.byte(2)?;
                 self.number(inferred.class.into())?;
                 self.number(inferred.steps.into())?;
-                let scores = inferred.scores.get(..MAX_CLASSES).unwrap_or(inferred.scores);
-                self.number(scores.len() as u32)?;
-                scores.iter().try_for_each(|score| self.signed(score.to_bits()))?;
+                self.scores(inferred.scores)?;
                 self.number(inferred.spike_counts.len() as u32)?;
                 inferred.spike_counts.iter().try_for_each(|&count| self.number(count))?;
                 self.number(inferred.ticks)?;
@@ -80,6 +84,60 @@ impl<F: Flavor> Message<F> {
             ReplyBody::Error(error) => {
                 self.byte(5)?;
                 self.byte(*error as u8)
+            }
+            ReplyBody::Health(health) => {
+                self.byte(6)?;
+                self.number(health.uptime)?;
+                self.number(health.resets)?;
+                self.byte(health.cause as u8)?;
+                let counts = [health.frames_good, health.frames_bad, health.overruns, health.saturations];
+                counts.into_iter().try_for_each(|count| self.number(count))?;
+                let live = [health.live_steps, health.live_missed, health.live_errors];
+                live.into_iter().try_for_each(|count| self.number(count))?;
+                self.number(health.stack_free)
+            }
+            ReplyBody::Observed(observed) => {
+                self.byte(7)?;
+                self.number(observed.steps)?;
+                self.number(observed.class.into())?;
+                self.byte(observed.decided.into())?;
+                self.scores(observed.scores)?;
+                self.number(observed.spiking.len() as u32)?;
+                observed.spiking.iter().try_for_each(|&byte| self.byte(byte))
+            }
+            ReplyBody::Models(models) => {
+                self.byte(8)?;
+                match models.active {
+                    None => self.byte(0)?,
+                    Some(slot) => {
+                        self.byte(1)?;
+                        self.byte(slot)?;
+                    }
+                }
+                self.number(models.room)?;
+                models.slots.iter().try_for_each(|slot| self.stored(slot.as_ref()))
+            }
+            ReplyBody::Received { bytes } => {
+                self.byte(9)?;
+                self.number(*bytes)
+            }
+        }
+    }
+
+    fn scores(&mut self, scores: &[Score]) -> postcard::Result<()> {
+        let scores = scores.get(..MAX_CLASSES).unwrap_or(scores);
+        self.number(scores.len() as u32)?;
+        scores.iter().try_for_each(|score| self.signed(score.to_bits()))
+    }
+
+    fn stored(&mut self, model: Option<&StoredModel>) -> postcard::Result<()> {
+        match model {
+            None => self.byte(0),
+            Some(model) => {
+                self.byte(1)?;
+                [model.model, model.length, model.generation]
+                    .into_iter()
+                    .try_for_each(|number| self.number(number))
             }
         }
     }
@@ -110,12 +168,15 @@ impl<F: Flavor> Message<F> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Hello, LinkError, Measured, MemoryUse, REPLY, encode};
+    use super::super::{
+        Health, Hello, LinkError, MAX_CLASSES, Measured, MemoryUse, Models, OBSERVED, REPLY, ResetCause,
+        encode,
+    };
     use super::*;
     use heapless::Vec;
 
     /// The same reply twice, as a board has it and as a host does.
-    fn equal(sequence: Option<u16>, board: ReplyBody<'static, BoardInferred<'_>>, host: ReplyBody<'_>) {
+    fn equal(sequence: Option<u16>, board: BoardReplyBody<'_>, host: ReplyBody<'_>) {
         let (mut written, mut expected) = ([0; REPLY + 1], [0; REPLY + 1]);
         let written = encode_reply(&Reply { sequence, body: board }, &mut written).unwrap();
         assert_eq!(written, encode(&Reply { sequence, body: host }, &mut expected).unwrap());
@@ -144,8 +205,31 @@ mod tests {
         equal(None, ReplyBody::Measured(measured), ReplyBody::Measured(measured));
         let memory = MemoryUse { stack_used: 1, stack_free: 1 << 21 };
         equal(Some(1), ReplyBody::Memory(memory), ReplyBody::Memory(memory));
+        for active in [None, Some(0), Some(1)] {
+            let slot = StoredModel { model: 0x8000_0001, length: 300_000, generation: 7 };
+            let models = Models { active, room: 1 << 20, slots: [None, Some(slot)] };
+            equal(Some(2), ReplyBody::Models(models), ReplyBody::Models(models));
+        }
+        for cause in [ResetCause::Power, ResetCause::Watchdog, ResetCause::Fault, ResetCause::Model] {
+            let health = Health {
+                uptime: 1,
+                resets: 200,
+                cause,
+                frames_good: 3,
+                frames_bad: 4,
+                overruns: 5,
+                saturations: 6,
+                live_steps: 7,
+                live_missed: 8,
+                live_errors: 9,
+                stack_free: u32::MAX,
+            };
+            equal(Some(3), ReplyBody::Health(health), ReplyBody::Health(health));
+        }
+        equal(Some(4), ReplyBody::Received { bytes: 70_000 }, ReplyBody::Received { bytes: 70_000 });
         use LinkError::{
-            Damaged, Layer, NoEncoder, NotBegun, Oversized, PixelCount, Spikes, TooLong, Unknown, Unsupported,
+            Damaged, Flash, Layer, Live, Model, NoEncoder, NoModel, NotBegun, Offset, Oversized, PixelCount,
+            Spikes, TooLarge, TooLong, Unknown, Unsupported,
         };
         for error in [
             Damaged,
@@ -158,6 +242,12 @@ mod tests {
             TooLong,
             Unsupported,
             NoEncoder,
+            Live,
+            TooLarge,
+            Offset,
+            Model,
+            NoModel,
+            Flash,
         ] {
             equal(None, ReplyBody::Error(error), ReplyBody::Error(error));
         }
@@ -187,6 +277,18 @@ mod tests {
             let host = Inferred { class, steps, scores, spike_counts: counts.clone(), ticks, ticks_encoding };
             equal(Some(5), ReplyBody::Inferred(board), ReplyBody::Inferred(host));
         }
+    }
+
+    /// The longest of them, which has to fit.
+    #[test]
+    fn what_is_observed_is_that_of_postcard() {
+        let scores: Vec<i32, MAX_CLASSES> = [i32::MIN; MAX_CLASSES].into_iter().collect();
+        let bits: Vec<Score, MAX_CLASSES> = scores.iter().map(|&bits| Score::from_bits(bits)).collect();
+        let bytes: Vec<u8, OBSERVED> = (0..OBSERVED).map(|n| n as u8).collect();
+        let (steps, class, decided) = (u32::MAX, u16::MAX, true);
+        let board = Observed { steps, class, decided, scores: &bits[..], spiking: &bytes[..] };
+        let host = Observed { steps, class, decided, scores, spiking: bytes.clone() };
+        equal(Some(u16::MAX), ReplyBody::Observed(board), ReplyBody::Observed(host));
     }
 
     #[test]

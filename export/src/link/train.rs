@@ -1,6 +1,7 @@
 //! Timesteps of spikes, packed as gaps: PROTOCOL.md, "Steps".
 
 use heapless::VecView;
+use spikelet_runtime::Spike;
 
 /// Why packed spikes are malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,11 +12,23 @@ pub struct TrainError;
 /// # Errors
 /// [`TrainError`] if the indices do not ascend, or `packed` has no room; then it is as it was.
 pub fn pack_step(spiking: &[u16], packed: &mut VecView<u8>) -> Result<(), TrainError> {
+    pack(spiking.iter().copied(), packed)
+}
+
+/// Appends the neurons that spike in a layer's timestep to `packed`, in the same way.
+///
+/// # Errors
+/// [`TrainError`] as of [`pack_step`].
+pub fn pack_spikes(spikes: &[Spike], packed: &mut VecView<u8>) -> Result<(), TrainError> {
+    pack(spikes.iter().map(|spike| spike.neuron), packed)
+}
+
+fn pack(spiking: impl ExactSizeIterator<Item = u16>, packed: &mut VecView<u8>) -> Result<(), TrainError> {
     let start = packed.len();
-    let mut pack = || -> Result<(), TrainError> {
+    let pack = || -> Result<(), TrainError> {
         push_varint(u16::try_from(spiking.len()).map_err(|_| TrainError)?, packed)?;
         let mut next = 0;
-        for &index in spiking {
+        for index in spiking {
             push_varint(index.checked_sub(next).ok_or(TrainError)?, packed)?;
             next = index;
         }

@@ -6,7 +6,7 @@
 
 use crate::{Board, Clock};
 use core::convert::Infallible;
-use embedded_io::{ErrorType, Read, Write};
+use embedded_io::{ErrorType, Read, ReadReady, Write};
 use spikelet_export::link::MemoryUse;
 
 /// Where UART and timer lie.
@@ -96,6 +96,12 @@ impl Read for Uart {
         while read(STATE) & RX_FULL == 0 {}
         *first = read(DATA) as u8;
         Ok(1)
+    }
+}
+
+impl ReadReady for Uart {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(read(STATE) & RX_FULL != 0)
     }
 }
 

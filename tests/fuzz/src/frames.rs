@@ -1,12 +1,13 @@
 //! Any bytes on the link.
 
 use crate::memory::Memory;
-use embedded_io::{ErrorType, Read, Write};
+use embedded_io::{ErrorType, Read, ReadReady, Write};
 use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 use spikelet_export::link::{self, MemoryUse, Receiver, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{AlignedBytes, ModelFile};
-use spikelet_firmware::{Application, Board, Buffers, Clock, Stop};
+use spikelet_firmware::live::Live;
+use spikelet_firmware::{Application, Board, Buffers, BuiltIn, Clock, Stop};
 use spikelet_runtime::{MAX_WIDTH, Network};
 use std::convert::Infallible;
 use std::sync::OnceLock;
@@ -83,10 +84,15 @@ fn serve(stream: &[u8]) {
     let mut network =
         Network::new(file.model(), memory.view()).expect("the memory is as large as the model needs");
     let mut spiking = heapless::Vec::<u16, 16>::new();
-    let buffers =
-        Buffers { request: &mut [0; link::REQUEST], reply: &mut [0; link::REPLY + 1], spiking: &mut spiking };
+    let mut observed = heapless::Vec::<u8, { link::OBSERVED }>::new();
+    let buffers = Buffers {
+        request: &mut [0; link::REQUEST],
+        reply: &mut [0; link::REPLY + 1],
+        spiking: &mut spiking,
+        observed: &mut observed,
+    };
     let mut pipe = Pipe { input: [stream, &[0], hello].concat(), read: 0, output: Vec::new() };
-    let stop = Application::new(file, &mut network, Bench).serve(&mut pipe, buffers);
+    let stop = Application::new(file, &mut network, Bench, BuiltIn, Live::none()).serve(&mut pipe, buffers);
     memory.check(need);
     let mut buffer = [0; link::REPLY + 1];
     let mut receiver = Receiver::new(&mut buffer);
@@ -146,6 +152,12 @@ impl Read for Pipe {
         bytes[..count].copy_from_slice(&rest[..count]);
         self.read += count;
         Ok(count)
+    }
+}
+
+impl ReadReady for Pipe {
+    fn read_ready(&mut self) -> Result<bool, Infallible> {
+        Ok(true)
     }
 }
 
