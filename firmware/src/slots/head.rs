@@ -101,10 +101,10 @@ impl<F: NorFlash> Head<'_, F> {
     /// Number of seals.
     const SEALS: u32 = least((Self::PAGE - Self::SEALS_AT) / RECORD, MOST_SEALS);
 
-    /// Bytes of a model between two marks: whole erase pages.
-    pub const fn stretch(capacity: u32) -> u32 {
-        let pages = capacity / Self::PAGE;
-        pages.div_ceil(Self::MARKS) * Self::PAGE
+    /// Bytes between two marks of a model of `length` bytes: whole erase pages, one or as few as there are marks for.
+    pub fn stretch(length: u32) -> u32 {
+        let pages = length.div_ceil(Self::PAGE).max(1);
+        pages.div_ceil(Self::MARKS).saturating_mul(Self::PAGE)
     }
 }
 
@@ -147,13 +147,13 @@ impl<'f, F: NorFlash + Mapped> Head<'f, F> {
     }
 
     /// How many bytes of an offered model are written, by the marks.
-    pub fn held(&self, offer: &Offer, capacity: u32) -> u32 {
+    pub fn held(&self, offer: &Offer) -> u32 {
         let written = |&index: &u32| {
             let place = self.offset.wrapping_add(Self::mark(index));
             self.flash.bytes(place, MARK_SIZE) == mark(index, offer.crc)
         };
         let stretches = (0..Self::MARKS).rev().find(written).map_or(0, |last| last + 1);
-        stretches.saturating_mul(Self::stretch(capacity)).min(offer.length)
+        stretches.saturating_mul(Self::stretch(offer.length)).min(offer.length)
     }
 
     /// Offset in flash of a mark's place, if it is erased.

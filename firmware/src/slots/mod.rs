@@ -280,7 +280,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
         let Some(offer) = head.offer() else { return none };
         let held = match &self.transfer {
             Some(transfer) if transfer.slot == slot => transfer.held(),
-            _ => head.held(&offer, self.capacity()),
+            _ => head.held(&offer),
         };
         SlotInfo { state: SlotState::Partial, length: offer.length, held, crc: offer.crc, ..none }
     }

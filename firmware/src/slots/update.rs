@@ -53,7 +53,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
         let head = self.head(slot);
         let mut written = 0;
         if head.offer() == Some(offer) && head.free_seal().is_some() {
-            let held = head.held(&offer, capacity);
+            let held = head.held(&offer);
             // What was ever sealed is not written to.
             if held == length || head.is_unsealed() {
                 written = held;
@@ -129,7 +129,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
         }
         self.flash.write(place, units).map_err(|_| SlotError::Flash)?;
         transfer.written = transfer.written.wrapping_add(count);
-        let stretch = Head::<F>::stretch(self.capacity());
+        let stretch = Head::<F>::stretch(transfer.offer.length);
         let complete = transfer.written.checked_rem(stretch) == Some(0);
         if complete || transfer.written == transfer.offer.length {
             let index = transfer.written.wrapping_sub(1).checked_div(stretch).unwrap_or(0);

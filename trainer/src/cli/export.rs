@@ -9,7 +9,7 @@ use crate::deploy::{self, Measured, Trained};
 use crate::early_exit::{self, EarlyExit};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::progress;
-use crate::simulate::simulate;
+use crate::simulate::{self, simulate};
 use crate::train;
 use crate::widths::Widths;
 use anyhow::ensure;
@@ -128,6 +128,7 @@ pub fn export(
         samples: samples as u32,
     };
     let bytes = quantised.model(&trained.config, images, measured)?;
+    simulate::self_test(&ModelFile::open(&bytes)?)?;
     model::write_atomically(&out, &bytes)?;
     Ok(Exported {
         id: format!("{:08x}", ModelFile::open(&bytes)?.id()),
