@@ -390,6 +390,7 @@ impl Answerer<'_, '_> {
         while !packed.is_empty() && !train.decided {
             link::unpack_step(&mut packed, inputs, spiking).map_err(|_| LinkError::Spikes)?;
             train.work.steps = train.work.steps.checked_add(1).ok_or(LinkError::TooLong)?;
+            board.feed();
             let start = board.ticks();
             self.network.step(spiking);
             train.decided = train.early && self.network.has_decided();
@@ -416,6 +417,9 @@ impl Answerer<'_, '_> {
     ) -> Result<Answer, LinkError> {
         let (mut work, mut last) = (Work::default(), 0);
         let passed = |stage| {
+            if stage == Stage::Begun {
+                board.feed();
+            }
             let now = board.ticks();
             let since = now.wrapping_sub(last);
             match stage {
