@@ -1,7 +1,12 @@
 //! Boards, chosen by a feature of their name; those of the MPS2 share a module.
 //!
 //! A board's module offers [`CORE_HERTZ`] and, if the application runs on it, `start`, which gives the board and its UART.
+//! With the feature `slots`, its module `flash` offers `take`, which gives the flash for models once, and `SLOTS`, which says where in
+//! it they are kept.
 
+#[cfg(feature = "mps2")]
+#[path = "mps2_flash.rs"]
+pub mod flash;
 mod interrupts;
 #[cfg(feature = "microbit")]
 mod microbit;

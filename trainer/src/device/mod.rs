@@ -80,6 +80,11 @@ impl Board {
         }
     }
 
+    /// True if the flash that it keeps models in can be a file of this machine.
+    pub const fn has_flash_file(self) -> bool {
+        matches!(self, Self::Mps2An385 | Self::Mps2An386 | Self::Mps2An500 | Self::Mps2An505)
+    }
+
     /// What is exact and what is not about instructions counted here.
     pub const fn ticks_per_instruction(self) -> f64 {
         let hertz = match self {
