@@ -20,4 +20,9 @@ pub trait Board: Clock {
 
     /// Use of the stack so far.
     fn memory_use(&self) -> MemoryUse;
+
+    /// Received bytes that were lost because nothing read them in time.
+    fn overruns(&self) -> u32 {
+        0
+    }
 }

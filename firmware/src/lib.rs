@@ -9,8 +9,10 @@ pub mod board;
 mod clock;
 #[cfg(target_os = "none")]
 mod log;
-#[cfg(all(target_os = "none", feature = "mps2"))]
+pub mod receive;
+#[cfg(target_os = "none")]
 mod stack;
+pub mod uart;
 
 pub use application::{Application, Buffers, Stop};
 pub use clock::{Board, Clock};
