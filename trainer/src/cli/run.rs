@@ -22,7 +22,7 @@ pub struct RunArgs {
     #[arg(value_parser = model::named)]
     model: PathBuf,
     /// Board.
-    #[arg(long, default_value = "qemu:mps2-an386", value_parser = Board::of_application)]
+    #[arg(long, default_value = "qemu:mps2-an386")]
     board: Board,
     /// Number of test samples.
     #[arg(long, default_value_t = 100, value_name = "N")]
