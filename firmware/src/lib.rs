@@ -11,9 +11,11 @@ pub mod live;
 #[cfg(target_os = "none")]
 mod log;
 mod models;
+pub mod receive;
 pub mod slots;
-#[cfg(all(target_os = "none", feature = "mps2"))]
+#[cfg(target_os = "none")]
 mod stack;
+pub mod uart;
 
 pub use application::{Application, Buffers, Stop};
 pub use clock::{Board, Clock};

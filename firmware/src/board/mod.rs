@@ -1,22 +1,32 @@
 //! Boards, chosen by a feature of their name; those of the MPS2 share a module.
 //!
-//! A board's module offers [`CORE_HERTZ`] and, if the application runs on it, `start`, which gives the board and its UART.
-//! With the feature `slots`, its module `flash` offers `take`, which gives the flash for models once, and `SLOTS`, which says where in
-//! it they are kept.
+//! A board's module offers `CORE_HERTZ` and `start`, which gives the board and its UART. That of an emulated board also has the
+//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`. With
+//! the feature `slots` there is a module `flash`: its `take` gives the flash for models, once, and `SLOTS` says where in it they are kept.
+
+#[cfg(feature = "lm3s6965evb")]
+#[path = "lm3s6965evb.rs"]
+mod chosen;
+
+#[cfg(feature = "microbit")]
+#[path = "microbit.rs"]
+mod chosen;
+
+#[cfg(feature = "mps2")]
+#[path = "mps2.rs"]
+mod chosen;
+
+#[cfg(feature = "netduinoplus2")]
+#[path = "netduinoplus2.rs"]
+mod chosen;
 
 #[cfg(feature = "mps2")]
 #[path = "mps2_flash.rs"]
 pub mod flash;
 mod interrupts;
-#[cfg(feature = "microbit")]
-mod microbit;
-#[cfg(feature = "mps2")]
-mod mps2;
+mod registers;
 
-#[cfg(feature = "microbit")]
-pub use microbit::CORE_HERTZ;
-#[cfg(feature = "mps2")]
-pub use mps2::{CORE_HERTZ, Mps2, Uart, start};
+pub use chosen::{CORE_HERTZ, start};
 
 use cortex_m_semihosting::debug;
 
