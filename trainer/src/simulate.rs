@@ -5,7 +5,7 @@ use crate::spike_train::{Encoding, Show, SpikeTrain};
 use crate::stage::{self, Stage};
 use rayon::prelude::*;
 use serde::Serialize;
-use spikelet_export::ModelFile;
+use spikelet_export::{ModelFile, SelfTestError};
 use spikelet_runtime::formats::{Current, Score};
 use spikelet_runtime::{MAX_WIDTH, MemoryView, Need, Network, Potentials, Spike};
 
@@ -85,6 +85,18 @@ impl HostMemory {
     pub fn states(&self) -> (Vec<Current>, Vec<Potentials>) {
         (self.currents.clone(), self.potentials.clone())
     }
+}
+
+/// Runs a model's self-test on the host.
+///
+/// # Errors
+/// [`SelfTestError`] if this program computes something else than the one that wrote the model.
+pub fn self_test(file: &ModelFile<'_>) -> Result<(), SelfTestError> {
+    let mut memory = HostMemory::new(file.model().need());
+    let mut spiking = Box::new(heapless::Vec::<u16, MAX_WIDTH>::new());
+    // The memory is as large as the model needs.
+    let network = Network::new(file.model(), memory.view()).ok();
+    network.map_or(Err(SelfTestError::Room), |mut network| file.self_test(&mut network, &mut *spiking))
 }
 
 /// Runs every sample through the model, encoded in its evaluation stream; calls `done` after each.

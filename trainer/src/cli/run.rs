@@ -18,10 +18,11 @@ const MEASURED_SPIKES: u16 = 25;
 
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Model file.
+    /// Model file, or the name of a model that comes with Spikelet.
+    #[arg(value_parser = model::named)]
     model: PathBuf,
     /// Board.
-    #[arg(long, default_value = "qemu:mps2-an386", value_parser = Board::of_application)]
+    #[arg(long, default_value = "qemu:mps2-an386")]
     board: Board,
     /// Number of test samples.
     #[arg(long, default_value_t = 100, value_name = "N")]
