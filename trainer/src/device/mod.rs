@@ -7,7 +7,7 @@ mod qemu;
 mod run;
 mod setup;
 
-pub use client::{Client, ClientError};
+pub use client::{Client, ClientError, Patience, Sent};
 pub use firmware::{Firmware, FirmwareOptions, build, build_kernels};
 pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
 pub use qemu::Qemu;
