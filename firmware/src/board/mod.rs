@@ -25,6 +25,8 @@ mod chosen;
 pub mod flash;
 mod interrupts;
 mod registers;
+#[cfg(feature = "mps2")]
+mod watchdog;
 
 pub use chosen::{CORE_HERTZ, start};
 
