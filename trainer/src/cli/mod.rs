@@ -9,9 +9,11 @@ mod eval;
 mod export;
 mod exported_layer;
 mod folder;
+mod health;
 mod import;
 mod inspect;
 mod model;
+mod model_slots;
 mod report;
 mod reproduce;
 mod rest;
@@ -55,6 +57,10 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
+    /// List the models that an attached board keeps, or go back to the one before.
+    Model(model_slots::ModelArgs),
+    /// Tell how an attached board is.
+    Health(health::HealthArgs),
     /// Look at one sample's way through a run's network.
     Trace(trace::TraceArgs),
     /// Write a run's report: one HTML file with everything in it.
@@ -83,6 +89,8 @@ impl Cli {
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
+            Command::Model(args) => model_slots::run(args, self.json),
+            Command::Health(args) => health::run(args, self.json),
             Command::Trace(args) => trace::run(args, self.json),
             Command::Report(args) => report::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),

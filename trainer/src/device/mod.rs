@@ -3,6 +3,7 @@
 mod client;
 mod firmware;
 mod kernels;
+mod port;
 mod qemu;
 mod run;
 mod setup;
@@ -10,6 +11,7 @@ mod setup;
 pub use client::{Client, ClientError, Patience, Sent};
 pub use firmware::{Firmware, FirmwareOptions, build, build_kernels};
 pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
+pub use port::{Connection, Greeting, Port, PortError, Target};
 pub use qemu::Qemu;
 pub use run::{Costs, DeviceInference, InputKind, LayerCosts, measure, run_samples};
 pub use setup::{ensure_arm_gcc, ensure_qemu, ensure_target};

@@ -1,5 +1,6 @@
 //! A board under QEMU.
 
+use super::port::READ;
 use super::{Board, Client, ensure_qemu};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -28,14 +29,24 @@ impl Qemu {
     /// # Errors
     /// If QEMU is missing and cannot be installed, or does not start.
     pub fn start(board: Board, elf: &Path) -> Result<(Self, Client<UnixStream>)> {
+        let (qemu, stream) = Self::start_stream(board, elf)?;
+        // Nothing is lost on the way, so nothing is asked again while the board may still be at work.
+        Ok((qemu, Client::new(stream).with_patience(PATIENCE / 3, 2)))
+    }
+
+    /// The same, with its UART as a stream whose reads time out soon.
+    ///
+    /// # Errors
+    /// As [`Qemu::start`].
+    pub fn start_stream(board: Board, elf: &Path) -> Result<(Self, UnixStream)> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("uart");
         let uart = format!("socket,id=u0,path={},server=on,wait=off", socket.display());
         let mut qemu = Self::spawn(board, elf, folder, &["-chardev", &uart, "-serial", "chardev:u0"])?;
         let stream = qemu.connect(&socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(READ))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok((qemu, Client::new(stream)))
+        Ok((qemu, stream))
     }
 
     /// Starts a program that only prints. QEMU is installed if it is missing.
