@@ -598,23 +598,28 @@ fn most_of_the_line_is_payload() {
     assert!(best >= 0.8, "{best}");
 }
 
-/// The firmware itself behind such a wire.
+/// The firmware itself behind such a wire: samples, and another model into its slots, with which it then starts.
 #[test]
 fn an_emulated_board_behind_a_bad_wire() {
-    let model = random_model(&[100, 20, 10], 40, rate(), 4);
-    let file = ModelFile::open(&model).unwrap();
-    let samples = images(10, 4, 4);
-    let host = simulate(&file, &samples, || {});
-    let (_folder, firmware) = firmware(BOARD, &model, &[]);
-    let (_qemu, board) = Qemu::start_stream(BOARD, &firmware.elf).unwrap();
+    let models = [4, 5].map(|seed| random_model(&[100, 20, 10], 40, rate(), seed));
+    let samples = images(10, 3, 4);
+    let (_folder, firmware) = firmware(BOARD, &models[0], &[]);
+    let (_qemu, board) = Qemu::start_stream(BOARD, &firmware.elf, None).unwrap();
     let (client, end) = UnixStream::pair().unwrap();
     client.set_read_timeout(Some(READ)).unwrap();
     let proxy = Proxy::between(&end, &board, Faults { again: 0.05, ..Faults::bytes(0.01) }, 8, None);
     let mut client = Client::new(client).with_patience(Duration::from_millis(200), 6);
-    let device =
-        run_samples(&mut client, &file, &samples, InputKind::Spikes, Stop::AtTheEnd, |_| {}).unwrap();
-    for (device, host) in device.iter().zip(&host.inferences) {
-        assert_eq!(device.inference, *host);
+    for model in &models {
+        let file = ModelFile::open(model).unwrap();
+        if client.hello().unwrap().model != file.id() {
+            client.send_model(model, |_| {}).unwrap();
+        }
+        let host = simulate(&file, &samples, || {});
+        let device =
+            run_samples(&mut client, &file, &samples, InputKind::Spikes, Stop::AtTheEnd, |_| {}).unwrap();
+        for (device, host) in device.iter().zip(&host.inferences) {
+            assert_eq!(device.inference, *host);
+        }
     }
     let health = client.health().unwrap();
     let counts = proxy.counts();

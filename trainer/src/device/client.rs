@@ -106,6 +106,11 @@ impl<S: Read + Write> Client<S> {
         if self.piece.is_for_other(request.into()) {
             self.piece = Piece::new(request.into());
         }
+        self.greeting()
+    }
+
+    /// The answer to the last request, which was a `Hello`.
+    fn greeting(&mut self) -> Result<Hello<'_>, ClientError> {
         match self.line.reply()?.body {
             ReplyBody::Hello(hello) => Ok(hello),
             _ => Err(ClientError::Unexpected),
