@@ -3,6 +3,7 @@
 pub mod flash;
 pub mod host_board;
 pub mod image;
+pub mod played;
 pub mod proxy;
 pub mod variants;
 

@@ -5,16 +5,15 @@ use spikelet::data::{Images, Samples};
 use spikelet::device::{Client, ClientError, InputKind, Patience, Qemu, run_samples};
 use spikelet::simulate::{HostMemory, Inference, Stop, simulate};
 use spikelet::spike_train::{Encoding, Show};
-use spikelet_export::link::{
-    self, Health, Hello, LinkError, Models, Receiver, Reply, ReplyBody, Request, RequestBody, encode,
-};
+use spikelet_export::link::{self, Health, LinkError, Models, ReplyBody, Request, RequestBody, encode};
 use spikelet_export::{AlignedBytes, ModelFile};
 use spikelet_firmware::ModelStore;
 use spikelet_runtime::Network;
 use spikelet_tests::host_board::{self, READ, Shelf};
+use spikelet_tests::played::{hello, play, reply};
 use spikelet_tests::proxy::{Counts, Faults, Proxy};
 use spikelet_tests::{BOARD, Noise, firmware, random_model, rate};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -306,54 +305,13 @@ fn models_that_cannot_run_leave_the_old_one() {
     assert!(matches!(error, ClientError::Refused(LinkError::NoModel)), "{error:?}");
 }
 
-/// A board that is played: answers each whole request with what `answer` gives, which is bytes.
+/// A board that is played in a thread.
 fn played(
-    mut answer: impl FnMut(&Request<'_>) -> Vec<u8> + Send + 'static,
-) -> (JoinHandle<Vec<String>>, UnixStream) {
-    let (host, mut board) = UnixStream::pair().unwrap();
+    answer: impl FnMut(&Request<'_>) -> Vec<u8> + Send + 'static,
+) -> (JoinHandle<Vec<(u16, String)>>, UnixStream) {
+    let (host, board) = UnixStream::pair().unwrap();
     host.set_read_timeout(Some(READ)).unwrap();
-    let thread = thread::spawn(move || {
-        let mut buffer = [0; link::REQUEST];
-        let mut receiver = Receiver::new(&mut buffer);
-        let (mut byte, mut heard) = ([0], Vec::new());
-        while let Ok(1) = board.read(&mut byte) {
-            if let Some(Ok(frame)) = receiver.push(byte[0]) {
-                let bytes = match link::decode::<Request<'_>>(frame) {
-                    Ok(request) => {
-                        heard.push(format!("{} {:?}", request.sequence, request.body));
-                        answer(&request)
-                    }
-                    Err(error) => reply(None, ReplyBody::Error(error.into())),
-                };
-                if board.write_all(&bytes).is_err() {
-                    break;
-                }
-            }
-        }
-        heard
-    });
-    (thread, host)
-}
-
-fn reply(sequence: Option<u16>, body: ReplyBody<'_>) -> Vec<u8> {
-    let mut buffer = [0; link::REPLY + 1];
-    encode(&Reply { sequence, body }, &mut buffer).unwrap().to_vec()
-}
-
-fn hello(version: u16) -> ReplyBody<'static> {
-    ReplyBody::Hello(Hello {
-        version,
-        model: 7,
-        board: "played",
-        firmware: "0",
-        inputs: 16,
-        classes: 10,
-        layers: 1,
-        steps: 20,
-        neurons: 10,
-        request: link::REQUEST as u16,
-        ticks_per_second: 1,
-    })
+    (thread::spawn(move || play(board, answer)), host)
 }
 
 fn impatient(stream: UnixStream) -> Client<UnixStream> {
@@ -396,7 +354,10 @@ fn an_older_board_is_asked_only_what_it_knows() {
     }
     drop(client);
     let heard = board.join().unwrap();
-    assert!(heard.iter().all(|request| request.contains("Hello") || request.contains("Begin")), "{heard:?}");
+    assert!(
+        heard.iter().all(|(_, request)| request.contains("Hello") || request.contains("Begin")),
+        "{heard:?}"
+    );
 }
 
 /// A board of version 3 carries out whatever it hears: only what it could not read is sent again.
@@ -425,7 +386,7 @@ fn an_older_board_is_not_asked_twice() {
     assert!(matches!(error, ClientError::Silent { .. }), "{error:?}");
     drop(client);
     let heard = board.join().unwrap();
-    let count = |name| heard.iter().filter(|request| request.contains(name)).count();
+    let count = |name| heard.iter().filter(|(_, request)| request.contains(name)).count();
     assert_eq!(["Hello", "Begin", "Memory", "Finish"].map(count), [1, 2, 1, 1], "{heard:?}");
 }
 
@@ -526,7 +487,7 @@ fn stale_answers_are_not_taken() {
     let _ = client.ask(RequestBody::Finish);
     drop(client);
     let heard = board.join().unwrap();
-    assert_eq!(heard.iter().filter(|request| request.contains("Steps")).count(), 1, "{heard:?}");
+    assert_eq!(heard.iter().filter(|(_, request)| request.contains("Steps")).count(), 1, "{heard:?}");
 }
 
 /// A count of timesteps that is not the host's is an error, not a result.
@@ -552,7 +513,7 @@ fn clients_begin_with_numbers_of_their_own() {
     for _ in 0..20 {
         let (board, host) = played(|request| reply(Some(request.sequence), hello(4)));
         impatient(host).hello().unwrap();
-        first.push(board.join().unwrap()[0].split_once(' ').unwrap().0.parse::<u16>().unwrap());
+        first.push(board.join().unwrap()[0].0);
     }
     assert!(first.windows(2).all(|pair| pair[0] != pair[1]), "{first:?}");
     // And each sees the board as it is, whatever it has answered before.
