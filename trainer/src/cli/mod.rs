@@ -11,6 +11,7 @@ mod folder;
 mod import;
 mod inspect;
 mod model;
+mod monitor;
 mod report;
 mod reproduce;
 mod rest;
@@ -54,6 +55,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
+    /// Watch samples as they run on a board, in the terminal or as lines.
+    Monitor(monitor::MonitorArgs),
     /// Look at one sample's way through a run's network.
     Trace(trace::TraceArgs),
     /// Write a run's report: one HTML file with everything in it.
@@ -82,6 +85,7 @@ impl Cli {
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
+            Command::Monitor(args) => monitor::run(args, self.json),
             Command::Trace(args) => trace::run(args, self.json),
             Command::Report(args) => report::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),

@@ -2,8 +2,8 @@
 
 use crate::simulate::Stop;
 use spikelet_export::link::{
-    self, FrameError, Hello, Inferred, LinkError, Measured, MemoryUse, Receiver, Reply, ReplyBody, Request,
-    RequestBody,
+    self, FrameError, Hello, Inferred, LinkError, Measured, MemoryUse, Observed, Receiver, Reply, ReplyBody,
+    Request, RequestBody,
 };
 use std::io::{ErrorKind, Read, Write};
 
@@ -102,7 +102,7 @@ impl<S: Read + Write> Client<S> {
         train: impl IntoIterator<Item = &'t [u16]>,
         stop: Stop,
     ) -> Result<Inferred, ClientError> {
-        self.done(RequestBody::Begin { early: stop == Stop::WhenDecided })?;
+        self.begin(stop)?;
         let mut packed = heapless::Vec::<u8, 1000>::new();
         let mut decided = false;
         for spiking in train {
@@ -118,6 +118,35 @@ impl<S: Read + Write> Client<S> {
         if !decided {
             self.done(RequestBody::Steps { spikes: &packed })?;
         }
+        self.finish()
+    }
+
+    /// Begins a train of spikes: the network is at rest.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn begin(&mut self, stop: Stop) -> Result<(), ClientError> {
+        self.done(RequestBody::Begin { early: stop == Stop::WhenDecided }).map(drop)
+    }
+
+    /// Advances the train at hand by one timestep, whose spiking inputs ascend, and tells what the network shows then.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn observe(&mut self, spiking: &[u16]) -> Result<Observed, ClientError> {
+        let mut packed = heapless::Vec::<u8, 1000>::new();
+        link::pack_step(spiking, &mut packed).map_err(|_| ClientError::TooManySpikes)?;
+        match self.ask(RequestBody::Observe { spikes: &packed })? {
+            ReplyBody::Observed(observed) => Ok(observed),
+            _ => Err(ClientError::Unexpected),
+        }
+    }
+
+    /// Ends the train at hand and tells its result.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn finish(&mut self) -> Result<Inferred, ClientError> {
         match self.ask(RequestBody::Finish)? {
             ReplyBody::Inferred(inferred) => Ok(inferred),
             _ => Err(ClientError::Unexpected),

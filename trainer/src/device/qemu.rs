@@ -1,10 +1,12 @@
 //! A board under QEMU.
 
 use super::{Board, Client, ensure_qemu};
+use crate::interrupt;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -51,7 +53,12 @@ impl Qemu {
     /// machine does, the counts are the same.
     fn spawn(board: Board, elf: &Path, folder: TempDir, serial: &[&str]) -> Result<Self> {
         ensure_qemu()?;
-        let process = Command::new("qemu-system-arm")
+        let mut command = Command::new("qemu-system-arm");
+        if interrupt::is_handled() {
+            // Ctrl-C would end it before this program is done with it.
+            command.process_group(0);
+        }
+        let process = command
             .args(["-M", board.machine(), "-nodefaults", "-display", "none"])
             .args(["-icount", "shift=7,sleep=off"])
             .args(["-semihosting-config", "enable=on,target=native"])
@@ -83,6 +90,12 @@ impl Qemu {
         bail!("the board did not start within {} s", PATIENCE.as_secs())
     }
 
+    /// Ends the emulation at once; whoever waits for the board's answer hears that it has gone.
+    pub fn kill(&mut self) {
+        // It fails if it has ended already, which is as well.
+        let _ = self.process.kill();
+    }
+
     /// Waits until the emulation has ended by itself.
     ///
     /// # Errors
@@ -111,8 +124,8 @@ impl Qemu {
 
 impl Drop for Qemu {
     fn drop(&mut self) {
-        // Both fail if it has ended already, which is as well.
-        let _ = self.process.kill();
+        self.kill();
+        // It fails if that has been waited for already.
         let _ = self.process.wait();
     }
 }
