@@ -3,13 +3,14 @@
 use crate::crc;
 use crate::header::{CellHeader, EncoderHeader, Header, LayerHeader, Outline, RawProvenance};
 use crate::input::Input;
+use crate::self_test::{MOST_STEPS, SelfTest, SelfTestError};
 use core::fmt;
 use core::mem::MaybeUninit;
 use serde::Deserialize;
 use spikelet_runtime::formats::{Coefficient, Gate, Score};
 use spikelet_runtime::{
-    GatedBy, Layer, LifLayer, LifNeuron, MAX_WIDTH, Model, NeuronConstants, Shape, SpikeKind, SrcConstants,
-    SrcLayer, Synapses, SynapsesError, Width,
+    GatedBy, InputSpikes, Layer, LifLayer, LifNeuron, MAX_WIDTH, Model, Network, NeuronConstants, Shape,
+    SpikeKind, SrcConstants, SrcLayer, Synapses, SynapsesError, Width,
 };
 
 /// The first four bytes of a model file.
@@ -17,7 +18,7 @@ pub const MAGIC: [u8; 4] = *b"SPKL";
 
 /// Version of the format. Raised when an older reader would misread a newer file: a field added, moved or given
 /// another meaning, or a block laid out differently.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Bytes before the header; also the alignment of the file and of every block in it.
 pub const PREFIX: usize = 16;
@@ -27,6 +28,7 @@ pub const PREFIX: usize = 16;
 pub struct ModelFile<'m> {
     bytes: &'m [u8],
     input: Input,
+    self_test: SelfTest,
     model: Model<'m>,
 }
 
@@ -102,8 +104,10 @@ impl<'m> ModelFile<'m> {
         let (mut header, blocks) = split(bytes)?;
         let outline: Outline = decode(&mut header)?;
         let input = Input::of(&outline).ok_or(FileError::Range)?;
-        let file = place.write(Self { bytes, input, model: Model::empty() });
-        assemble(&mut file.model, &outline, header, input.sequence(), blocks)?;
+        let self_test = SelfTest::default();
+        let file = place.write(Self { bytes, input, self_test, model: Model::empty() });
+        let header = assemble(&mut file.model, &outline, header, input.sequence(), blocks)?;
+        file.self_test = self_test_of(header)?;
         Ok(file)
     }
 
@@ -130,6 +134,26 @@ impl<'m> ModelFile<'m> {
     /// How the network is shown its input.
     pub const fn input(&self) -> &Input {
         &self.input
+    }
+
+    /// What the network has to compute to be right.
+    pub const fn test_vector(&self) -> &SelfTest {
+        &self.self_test
+    }
+
+    /// Runs the self-test on a network of this model: at most [`crate::MOST_SELF_TEST_STEPS`] timesteps, and the stack of one. The
+    /// network is at rest behind it. `spiking` needs room for a spike of each input.
+    ///
+    /// # Errors
+    /// [`SelfTestError`] if the network computes something else than it did where the file was written.
+    pub fn self_test(
+        &self,
+        network: &mut Network<'_, '_>,
+        spiking: &mut InputSpikes,
+    ) -> Result<(), SelfTestError> {
+        let expected = self.self_test.digest;
+        let found = self.self_test.run(network, spiking)?.digest;
+        if found == expected { Ok(()) } else { Err(SelfTestError::Digest { expected, found }) }
     }
 
     /// Decodes the whole header: boards that never ask for it keep no copy.
@@ -175,7 +199,8 @@ fn decode<'m, T: Deserialize<'m>>(header: &mut &'m [u8]) -> Result<T, FileError>
 }
 
 /// Puts the model together from its outline, what is left of the header, and its blocks, checking every range that the
-/// runtime relies on. Layers are decoded one by one: all of them at once would take a kilobyte of a board's stack.
+/// runtime relies on. Layers are decoded one by one: all of them at once would take a kilobyte of a board's stack. Gives what is
+/// left of the header.
 #[inline(never)]
 fn assemble<'m>(
     model: &mut Model<'m>,
@@ -183,7 +208,7 @@ fn assemble<'m>(
     mut header: &'m [u8],
     steps: u16,
     blocks: &'m [u8],
-) -> Result<(), FileError> {
+) -> Result<&'m [u8], FileError> {
     let mut inputs = in_width(outline.inputs())?;
     if let EncoderHeader::Rate { gain, .. } = outline.encoder
         && gain > 1 << 16
@@ -198,18 +223,28 @@ fn assemble<'m>(
         model.push(layer).map_err(|_| FileError::Range)?;
     }
     decode::<RawProvenance<'_>>(&mut header)?;
-    if !header.is_empty() {
-        return Err(FileError::Header);
-    }
     if !blocks.0.is_empty() {
         return Err(FileError::Blocks);
     }
     let readout = outline.readout.readout(inputs, outline.classes).map_err(|_| FileError::Range)?;
     model.finish(readout, steps).map_err(|_| FileError::Range)?;
-    match outline.margin {
-        None => Ok(()),
-        Some(margin) => model.set_margin(Score::from_bits(margin)).map_err(|_| FileError::Range),
+    if let Some(margin) = outline.margin {
+        model.set_margin(Score::from_bits(margin)).map_err(|_| FileError::Range)?;
     }
+    Ok(header)
+}
+
+/// The last part of the header.
+#[inline(never)]
+fn self_test_of(mut header: &[u8]) -> Result<SelfTest, FileError> {
+    let test: SelfTest = decode(&mut header)?;
+    if !header.is_empty() {
+        return Err(FileError::Header);
+    }
+    if test.steps == 0 || test.steps > MOST_STEPS {
+        return Err(FileError::Range);
+    }
+    Ok(test)
 }
 
 fn in_width(count: u64) -> Result<u16, FileError> {

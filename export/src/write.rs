@@ -3,7 +3,10 @@
 use crate::crc;
 use crate::file::{FileError, MAGIC, ModelFile, PREFIX, VERSION, padding};
 use crate::header::Header;
-use spikelet_runtime::InitialState;
+use crate::self_test::SelfTest;
+use spikelet_runtime::formats::{Current, Score};
+use spikelet_runtime::{InitialState, MAX_WIDTH, MemoryView, Model, Network, Potentials, Spike};
+use std::boxed::Box;
 use std::fmt;
 use std::vec::Vec;
 
@@ -45,12 +48,31 @@ impl fmt::Display for WriteError {
 
 impl std::error::Error for WriteError {}
 
-/// Writes a model file, and opens it to be sure that a device will.
+/// Timesteps of self-tests: the least in which every layer spikes, or the last.
+const TESTS: [u16; 3] = [12, 24, 48];
+
+/// Writes a model file with its self-test, which is made by running it, and opens it to be sure that a device will.
 ///
 /// # Errors
 /// [`WriteError`] if the parts do not make a valid model.
 pub fn write_model(header: &Header<'_>, layers: &[LayerBlocks]) -> Result<AlignedBytes, WriteError> {
+    // The digest has the same length whatever it is, so it can be put in behind.
+    let mut test = SelfTest { seed: 1, steps: TESTS[0], digest: 0 };
+    let draft = assemble(header, &test, layers)?;
+    make_self_test(&mut test, ModelFile::open(&draft).map_err(WriteError::Model)?.model());
+    let file = assemble(header, &test, layers)?;
+    ModelFile::open(&file).map_err(WriteError::Model)?;
+    Ok(file)
+}
+
+/// The bytes of a model file.
+fn assemble(
+    header: &Header<'_>,
+    self_test: &SelfTest,
+    layers: &[LayerBlocks],
+) -> Result<AlignedBytes, WriteError> {
     let encoded = postcard::to_extend(header, Vec::new()).map_err(|_| WriteError::Header)?;
+    let encoded = postcard::to_extend(self_test, encoded).map_err(|_| WriteError::Header)?;
     let header_length = u16::try_from(encoded.len()).map_err(|_| WriteError::Header)?;
     let mut file = Vec::new();
     file.extend(MAGIC);
@@ -69,10 +91,36 @@ pub fn write_model(header: &Header<'_>, layers: &[LayerBlocks]) -> Result<Aligne
     file[8..12].copy_from_slice(&length.to_le_bytes());
     let crc = crc::of_file(&file);
     file[12..PREFIX].copy_from_slice(&crc.to_le_bytes());
+    Ok(AlignedBytes::from_slice(&file))
+}
 
-    let file = AlignedBytes::from_slice(&file);
-    ModelFile::open(&file).map_err(WriteError::Model)?;
-    Ok(file)
+/// Runs a model for so many timesteps that the test says something of every layer, and takes down what it computes.
+fn make_self_test(test: &mut SelfTest, model: &Model<'_>) {
+    let need = model.need();
+    let (mut currents, mut potentials) =
+        (std::vec![Current::ZERO; need.neurons], std::vec![Potentials::REST; need.potentials]);
+    let (mut sums, mut scores, mut votes) =
+        (std::vec![0; need.widest], std::vec![Score::ZERO; need.classes], std::vec![0; need.classes]);
+    let mut spikes = Box::new(heapless::Vec::<Spike, MAX_WIDTH>::new());
+    let mut spiking = Box::new(heapless::Vec::<u16, MAX_WIDTH>::new());
+    let memory = MemoryView {
+        currents: &mut currents,
+        potentials: &mut potentials,
+        sums: &mut sums,
+        spikes: &mut *spikes,
+        scores: &mut scores,
+        votes: &mut votes,
+    };
+    // Neither of these can fail: the memory is as large as the model needs, and no model is wider.
+    let Ok(mut network) = Network::new(model, memory) else { return };
+    for steps in TESTS {
+        test.steps = steps;
+        let Ok(run) = test.run(&mut network, &mut *spiking) else { return };
+        test.digest = run.digest;
+        if run.all_spiked {
+            return;
+        }
+    }
 }
 
 fn push_padded(file: &mut Vec<u8>, block: &[u8]) {
@@ -122,8 +170,9 @@ impl fmt::Debug for AlignedBytes {
 mod tests {
     use super::*;
     use crate::header::{CellHeader, EncoderHeader, LayerHeader, Outline, Provenance, ReadoutHeader};
+    use crate::self_test::SelfTestError;
     use spikelet_runtime::formats::{Coefficient, Current, Gate, Loss, Score};
-    use spikelet_runtime::{GatedBy, Layer, Shape, SpikeKind, SrcConstants, Width, lif_neuron};
+    use spikelet_runtime::{GatedBy, Layer, Memory, Shape, SpikeKind, SrcConstants, Width, lif_neuron};
     use std::vec;
 
     const CONSTANTS: SrcConstants = SrcConstants {
@@ -228,7 +277,7 @@ mod tests {
     fn bytes_are_as_the_format_says() {
         let file = small();
         assert_eq!(file[..4], *b"SPKL");
-        assert_eq!(file[4..6], [3, 0]);
+        assert_eq!(file[4..6], [4, 0]);
         let header_length = usize::from(u16::from_le_bytes([file[6], file[7]]));
         assert_eq!(u32::from_le_bytes(file[8..12].try_into().unwrap()) as usize, file.len());
         // width 3, height 2, channels 1, classes 2, 4 + 20 + 5 steps, rate: gain 16384 as a varint, seed 9
@@ -279,6 +328,50 @@ mod tests {
         assert_eq!((second.synapses().weight(1, 2), second.synapses().weight(4, 2)), (Some(0), Some(1)));
         assert_eq!(CellHeader::of_src(*third.constants(), false), PAPER);
         assert!(third.initial().is_empty());
+    }
+
+    /// Runs a file's self-test with room for so many input spikes.
+    fn self_test<const ROOM: usize>(file: &[u8]) -> Result<(), SelfTestError> {
+        let file = ModelFile::open(file).unwrap();
+        let mut memory = Memory::<12, 9, 16, 2>::new();
+        let mut network = Network::new(file.model(), memory.view()).unwrap();
+        network.step(&[0, 3]);
+        let result = file.self_test(&mut network, &mut heapless::Vec::<u16, ROOM>::new());
+        assert_eq!(network.spike_counts(), [0; 3], "the network is at rest again");
+        assert_eq!(file.self_test(&mut network, &mut heapless::Vec::<u16, ROOM>::new()), result);
+        result
+    }
+
+    /// Another digest, or another input from another seed.
+    #[test]
+    fn the_self_test_finds_what_computes_otherwise() {
+        let file = small();
+        let test = *ModelFile::open(&file).unwrap().test_vector();
+        assert!(TESTS.contains(&test.steps) && test.digest != 0, "{test:?}");
+        assert_eq!(self_test::<6>(&file), Ok(()));
+        assert_eq!(self_test::<5>(&file), Err(SelfTestError::Room));
+        // The digest is the last of the header.
+        let end = PREFIX + usize::from(u16::from_le_bytes([file[6], file[7]]));
+        assert_eq!(file[end - 4..end], test.digest.to_le_bytes());
+        for (at, bit) in [(end - 4, 1), (end - 1, 0x80), (end - 6, 2)] {
+            let mut other = small();
+            other[at] ^= bit;
+            let crc = crc::of_file(&other);
+            other[12..16].copy_from_slice(&crc.to_le_bytes());
+            assert!(matches!(self_test::<6>(&other), Err(SelfTestError::Digest { .. })), "byte {at}");
+        }
+        let words = std::format!("{}", SelfTestError::Digest { expected: 1, found: 0xFE });
+        assert!(words.contains("000000fe in its self-test where 00000001 is right"), "{words}");
+    }
+
+    #[test]
+    fn self_tests_have_a_bounded_length() {
+        let end = PREFIX + usize::from(u16::from_le_bytes([small()[6], small()[7]]));
+        // seed, steps and 4 bytes of the digest
+        assert_eq!(small()[end - 6], 1);
+        assert_eq!(with_crc(|file| file[end - 5] = 0), Err(FileError::Range));
+        assert_eq!(with_crc(|file| file[end - 5] = 65), Err(FileError::Range));
+        assert_eq!(with_crc(|file| file[end - 5] = 64), Ok(()));
     }
 
     #[test]
@@ -342,7 +435,8 @@ mod tests {
         let error = |change: &dyn Fn(&mut AlignedBytes)| with_crc(change).unwrap_err();
         assert_eq!(error(&|f| f[0] = b'X'), FileError::Magic);
         assert_eq!(error(&|f| f[4] = 1), FileError::Version(1));
-        assert_eq!(error(&|f| f[4] = 4), FileError::Version(4));
+        assert_eq!(error(&|f| f[4] = 3), FileError::Version(3));
+        assert_eq!(error(&|f| f[4] = 5), FileError::Version(5));
         assert_eq!(error(&|f| f[6] -= 1), FileError::Header);
         assert_eq!(error(&|f| f[8] ^= 1), FileError::Length);
         let mut damaged = small();

@@ -1,6 +1,7 @@
 //! Requests in, replies out. PROTOCOL.md in the export part describes both.
 
 use crate::clock::Board;
+use crate::live::{Live, Outputs, SpikeSource};
 use crate::models::ModelStore;
 use embedded_io::{Read, ReadReady, Write};
 use heapless::VecView;
@@ -37,12 +38,13 @@ pub enum Stop<E> {
     Io(E),
 }
 
-/// A network that answers a host.
+/// A network that answers a host, and runs continuously if it is told to.
 #[derive(Debug)]
-pub struct Application<'m, 'a, B, M> {
+pub struct Application<'m, 'a, B, M, S, O> {
     file: &'m ModelFile<'m>,
     board: B,
     models: M,
+    live: Live<S, O>,
     answerer: Answerer<'m, 'a>,
     uptime: Uptime,
     frames_good: u32,
@@ -100,27 +102,33 @@ struct Train {
     decided: bool,
 }
 
-impl<'m, 'a, B: Board, M: ModelStore> Application<'m, 'a, B, M> {
+impl<'m, 'a, B: Board, M: ModelStore, S: SpikeSource, O: Outputs> Application<'m, 'a, B, M, S, O> {
     /// An application for a model at work on a board.
-    pub fn new(file: &'m ModelFile<'m>, network: &'a mut Network<'m, 'a>, board: B, models: M) -> Self {
+    pub fn new(
+        file: &'m ModelFile<'m>,
+        network: &'a mut Network<'m, 'a>,
+        board: B,
+        models: M,
+        live: Live<S, O>,
+    ) -> Self {
         let answerer = Answerer { network, train: None, saturations: 0 };
         let uptime = Uptime { last: board.ticks(), ..Uptime::default() };
-        Self { file, board, models, answerer, uptime, frames_good: 0, frames_bad: 0 }
+        Self { file, board, models, live, answerer, uptime, frames_good: 0, frames_bad: 0 }
     }
 
     /// Answers requests until the stream ends or the host says so.
     ///
     /// A request that repeats the sequence number of the last one is not carried out again: it gets the same reply once more.
-    pub fn serve<S: Read + ReadReady + Write>(
+    pub fn serve<W: Read + ReadReady + Write>(
         &mut self,
-        stream: &mut S,
+        stream: &mut W,
         buffers: Buffers<'_>,
-    ) -> Stop<S::Error> {
+    ) -> Stop<W::Error> {
         let Buffers { request, reply, spiking, observed } = buffers;
         let mut receiver = Receiver::new(request);
         let mut answered = None;
         loop {
-            self.pass_time();
+            self.pass_time(spiking);
             match stream.read_ready() {
                 Ok(true) => {}
                 Ok(false) => continue,
@@ -170,10 +178,12 @@ impl<'m, 'a, B: Board, M: ModelStore> Application<'m, 'a, B, M> {
         }
     }
 
-    /// What is to be done while nothing arrives.
-    fn pass_time(&mut self) {
+    /// What is to be done between two received bytes.
+    fn pass_time(&mut self, spiking: &mut VecView<u16>) {
+        let now = self.board.ticks();
         self.board.feed();
-        self.uptime.advance(self.board.ticks(), B::TICKS_PER_SECOND);
+        self.uptime.advance(now, B::TICKS_PER_SECOND);
+        self.live.poll(now, self.answerer.network, spiking);
     }
 
     /// Carries a request out.
@@ -186,6 +196,17 @@ impl<'m, 'a, B: Board, M: ModelStore> Application<'m, 'a, B, M> {
         let answerer = &mut self.answerer;
         match body {
             RequestBody::Hello { .. } => Ok(Answer::Hello),
+            // All of them would disturb the network.
+            RequestBody::InferPixels { .. }
+            | RequestBody::Begin { .. }
+            | RequestBody::Steps { .. }
+            | RequestBody::Finish
+            | RequestBody::Observe { .. }
+            | RequestBody::Measure { .. }
+                if self.live.is_on() =>
+            {
+                Err(LinkError::Live)
+            }
             RequestBody::InferPixels { stream, early, pixels } => {
                 answerer.infer(self.file, stream, early, pixels, spiking, &self.board)
             }
@@ -200,7 +221,23 @@ impl<'m, 'a, B: Board, M: ModelStore> Application<'m, 'a, B, M> {
             RequestBody::Shutdown => Err(LinkError::Unsupported),
             RequestBody::Health => Ok(Answer::Health),
             RequestBody::Observe { spikes } => answerer.observe(spikes, spiking, observed),
-            RequestBody::Live { .. } | RequestBody::Look => Err(LinkError::Unsupported),
+            RequestBody::Live { .. } | RequestBody::Look if !Live::<S, O>::PRESENT => {
+                Err(LinkError::Unsupported)
+            }
+            RequestBody::Live { on: true } => {
+                let begun = answerer.begin(false);
+                answerer.train = None;
+                self.live.start(self.board.ticks());
+                Ok(begun)
+            }
+            RequestBody::Live { on: false } => {
+                self.live.stop();
+                Ok(Answer::Done { steps: 0, decided: false })
+            }
+            RequestBody::Look => {
+                let last = self.live.last();
+                Ok(Answer::Observed { steps: last.steps, decided: last.decided })
+            }
             RequestBody::Models => Ok(Answer::Models),
             RequestBody::Offer(offer) => self.models.offer(offer).map(|bytes| Answer::Received { bytes }),
             RequestBody::Chunk { offset, bytes } => {
@@ -241,6 +278,7 @@ impl<'m, 'a, B: Board, M: ModelStore> Application<'m, 'a, B, M> {
 
     fn health(&self) -> Health {
         let (resets, cause) = self.board.resets();
+        let live = self.live.counts();
         Health {
             uptime: self.uptime.seconds,
             resets,
@@ -249,8 +287,10 @@ impl<'m, 'a, B: Board, M: ModelStore> Application<'m, 'a, B, M> {
             frames_bad: self.frames_bad,
             overruns: self.board.overruns(),
             saturations: self.answerer.saturations(),
+            live_steps: live.steps,
+            live_missed: live.missed,
+            live_errors: live.source_errors.wrapping_add(live.dropped).wrapping_add(live.output_errors),
             stack_free: self.board.memory_use().stack_free,
-            ..Health::default()
         }
     }
 
@@ -280,7 +320,7 @@ fn decode(frame: &mut [u8]) -> Result<Request<'_>, FrameError> {
 
 /// Answers a frame that is no request. In a buffer of its own: the last reply may be asked for again.
 #[inline(never)]
-fn send_error<S: Write>(stream: &mut S, error: FrameError) -> Result<(), S::Error> {
+fn send_error<W: Write>(stream: &mut W, error: FrameError) -> Result<(), W::Error> {
     let mut reply = [0; 16];
     let body = ReplyBody::Error(error.into());
     let frame = link::encode_reply(&Reply { sequence: None, body }, &mut reply).unwrap_or(&[]);
@@ -296,7 +336,7 @@ enum Answer {
     Measured(Measured),
     Memory,
     Health,
-    Observed { steps: u16, decided: bool },
+    Observed { steps: u32, decided: bool },
     Models,
     Received { bytes: u32 },
     Ending(Ending),
@@ -350,6 +390,7 @@ impl Answerer<'_, '_> {
         while !packed.is_empty() && !train.decided {
             link::unpack_step(&mut packed, inputs, spiking).map_err(|_| LinkError::Spikes)?;
             train.work.steps = train.work.steps.checked_add(1).ok_or(LinkError::TooLong)?;
+            board.feed();
             let start = board.ticks();
             self.network.step(spiking);
             train.decided = train.early && self.network.has_decided();
@@ -376,6 +417,9 @@ impl Answerer<'_, '_> {
     ) -> Result<Answer, LinkError> {
         let (mut work, mut last) = (Work::default(), 0);
         let passed = |stage| {
+            if stage == Stage::Begun {
+                board.feed();
+            }
             let now = board.ticks();
             let since = now.wrapping_sub(last);
             match stage {
@@ -418,12 +462,12 @@ impl Answerer<'_, '_> {
         let decided = self.network.has_decided();
         train.decided = train.early && decided;
         self.train = Some(train);
-        Ok(Answer::Observed { steps: train.work.steps, decided })
+        Ok(Answer::Observed { steps: train.work.steps.into(), decided })
     }
 
-    fn observed<'n>(&'n self, steps: u16, decided: bool, spiking: &'n [u8]) -> BoardObserved<'n> {
+    fn observed<'n>(&'n self, steps: u32, decided: bool, spiking: &'n [u8]) -> BoardObserved<'n> {
         let (class, scores) = (self.network.class(), self.network.scores());
-        BoardObserved { steps: steps.into(), class, decided, scores, spiking }
+        BoardObserved { steps, class, decided, scores, spiking }
     }
 
     fn result(&self, Work { steps, ticks, ticks_encoding }: Work) -> BoardInferred<'_> {

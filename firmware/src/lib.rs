@@ -11,10 +11,12 @@ pub mod live;
 #[cfg(target_os = "none")]
 mod log;
 mod models;
+pub mod receive;
 pub mod slots;
-#[cfg(all(target_os = "none", feature = "mps2"))]
+#[cfg(target_os = "none")]
 mod stack;
+pub mod uart;
 
 pub use application::{Application, Buffers, Stop};
 pub use clock::{Board, Clock};
-pub use models::{BuiltIn, ModelStore};
+pub use models::{BuiltIn, ModelStore, Stored};

@@ -6,6 +6,7 @@ use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use spikelet_export::{ModelFile, link};
+use spikelet_firmware::live::Live;
 use spikelet_firmware::{Application, Buffers, BuiltIn, Stop, board};
 use spikelet_runtime::{Memory, MemoryView, Network};
 
@@ -40,7 +41,7 @@ fn main() -> ! {
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
-    let stop = Application::new(file, network, board, BuiltIn).serve(&mut uart, buffers);
+    let stop = Application::new(file, network, board, BuiltIn, Live::none()).serve(&mut uart, buffers);
     board::exit(stop == Stop::Shutdown)
 }
 

@@ -1,5 +1,6 @@
 //! What the integration tests share: models of random weights, quickly trained ones, and the command itself.
 
+pub mod flash;
 pub mod image;
 pub mod variants;
 

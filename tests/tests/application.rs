@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use spikelet::simulate::HostMemory;
 use spikelet_export::link::{self, LinkError, MemoryUse, Receiver, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
+use spikelet_firmware::live::Live;
 use spikelet_firmware::{Application, Board, Buffers, BuiltIn, Clock, Stop};
 use spikelet_runtime::Network;
 use spikelet_tests::{GENERAL, LIF, PAPER, RandomCells, random_model_of, rate};
@@ -87,7 +88,7 @@ fn play_to(cells: RandomCells, encoder: EncoderHeader, input: &[u8]) -> (Vec<u8>
         observed: &mut observed,
     };
     let mut pipe = Pipe { input, output: Vec::new() };
-    let stop = Application::new(&file, &mut network, Bench, BuiltIn).serve(&mut pipe, buffers);
+    let stop = Application::new(&file, &mut network, Bench, BuiltIn, Live::none()).serve(&mut pipe, buffers);
     (pipe.output, stop)
 }
 

@@ -66,7 +66,7 @@ fn every_core_is_equal_to_the_host() {
     let file = ModelFile::open(&model).unwrap();
     let images = images(10, 10, 10);
     let host = simulate(&file, &images, || {});
-    for board in Board::APPLICATION {
+    for board in Board::ALL {
         let mut booted = boot_on(board, &model);
         assert_eq!(booted.client.hello().unwrap().board, board.machine());
         for input in [InputKind::Spikes, InputKind::Pixels] {
@@ -188,7 +188,7 @@ fn a_fault_and_a_panic_end_with_a_failing_status() {
     let model = random_model(&[4, 10], 5, rate(), 1);
     for feature in ["fault", "panic"] {
         let (_folder, firmware) = firmware(BOARD, &model, &[feature]);
-        let (mut qemu, _client) = Qemu::start(BOARD, &firmware.elf).unwrap();
+        let mut qemu = Qemu::start_alone(BOARD, &firmware.elf).unwrap();
         assert!(!qemu.wait().unwrap().success(), "{feature}");
     }
 }

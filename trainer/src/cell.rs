@@ -142,6 +142,10 @@ pub struct SrcCell {
     pub bias_start: f64,
     /// What is learnt besides the weights and b_h.
     pub learn: BTreeSet<Learnable>,
+    /// States are rounded as the device rounds them. No setting of its own: so it is where weights are, with
+    /// [`Config::bits`](crate::config::Config::bits).
+    #[serde(skip)]
+    pub rounded: bool,
 }
 
 impl Default for SrcCell {
@@ -161,6 +165,7 @@ impl Default for SrcCell {
             bias_most: -4.0,
             bias_start: -6.0,
             learn: BTreeSet::new(),
+            rounded: false,
         }
     }
 }
@@ -303,6 +308,7 @@ impl SrcCell {
             z_s_dep: R::of(self.z_s_dep),
             gate: self.gate,
             spikes: self.spikes,
+            rounded: self.rounded,
         }
     }
 

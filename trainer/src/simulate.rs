@@ -5,7 +5,7 @@ use crate::spike_train::{Encoding, Show, SpikeTrain};
 use crate::stage::{self, Stage};
 use rayon::prelude::*;
 use serde::Serialize;
-use spikelet_export::ModelFile;
+use spikelet_export::{ModelFile, SelfTestError};
 use spikelet_runtime::formats::{Current, Score};
 use spikelet_runtime::{MAX_WIDTH, MemoryView, Need, Network, Potentials, Spike};
 
@@ -119,6 +119,18 @@ fn run(
         scores: network.scores().iter().map(|score| score.to_bits()).collect(),
         spike_counts: network.spike_counts().to_vec(),
     }
+}
+
+/// Runs a model's self-test on the host.
+///
+/// # Errors
+/// [`SelfTestError`] if this program computes something else than the one that wrote the model.
+pub fn self_test(file: &ModelFile<'_>) -> Result<(), SelfTestError> {
+    let mut memory = HostMemory::new(file.model().need());
+    let mut spiking = Box::new(heapless::Vec::<u16, MAX_WIDTH>::new());
+    // The memory is as large as the model needs.
+    let network = Network::new(file.model(), memory.view()).ok();
+    network.map_or(Err(SelfTestError::Room), |mut network| file.self_test(&mut network, &mut *spiking))
 }
 
 /// Runs every sample through the model, encoded in its evaluation stream; calls `done` after each.

@@ -1,5 +1,116 @@
-//! BBC micro:bit, a Cortex-M0 with 16 KB of RAM, as QEMU emulates it: for the program that measures the kernels. The application
-//! has no driver of its UART.
+//! BBC micro:bit, an nRF51822 (Cortex-M0 with 16 KB of RAM), as QEMU emulates it.
+//!
+//! The clock is timer 0. Under `-icount shift=7` an instruction takes 2.048 of its ticks. QEMU ignores the set-up of clocks and pins,
+//! which the chip needs.
+#![allow(unsafe_code, reason = "names the registers of the UART, timer 0, the clocks and the pins")]
 
-/// Frequency of the core, which SysTick counts.
+use super::registers::Registers;
+use crate::receive::INBOX;
+use crate::uart::{Send, Uart};
+use crate::{Board, Clock};
+use spikelet_export::link::MemoryUse;
+
+/// Frequency of the core, which SysTick and timer 0 count.
 pub const CORE_HERTZ: u32 = 16_000_000;
+
+/// The interrupt of the UART.
+pub const INTERRUPT: u16 = 2;
+
+// SAFETY: the addresses are those of the chip's reference manual, here and below.
+const CLOCK: Registers = unsafe { Registers::at(0x4000_0000) };
+// SAFETY: see above.
+const PINS: Registers = unsafe { Registers::at(0x5000_0000) };
+// SAFETY: see above.
+const TIMER: Registers = unsafe { Registers::at(0x4000_8000) };
+// SAFETY: see above.
+const UART: Registers = unsafe { Registers::at(0x4000_2000) };
+
+const RECEIVED: usize = 0x108;
+const SENT: usize = 0x11C;
+const FAILED: usize = 0x124;
+const ERROR: usize = 0x480;
+const RX_DATA: usize = 0x518;
+const TX_DATA: usize = 0x51C;
+const OVERRUN: u32 = 1;
+
+/// Pins of the UART to the board's USB interface.
+const TX_PIN: u32 = 24;
+const RX_PIN: u32 = 25;
+
+/// The board.
+#[derive(Debug)]
+pub struct Microbit;
+
+/// The UART, 115,200 Bd, 8 data bits, no parity.
+#[derive(Debug)]
+pub struct Uart0;
+
+/// Starts the clocks and the UART.
+pub fn start() -> (Microbit, Uart<Uart0>) {
+    // The crystal; its start is not waited for, since the chip's own oscillator is good enough to begin with.
+    CLOCK.write(0x000, 1);
+    // Timer 0: 32 bits, 16 MHz.
+    TIMER.write(0x508, 3);
+    TIMER.write(0x510, 0);
+    TIMER.write(0x000, 1);
+    // The transmitting pin is an output, and high at rest.
+    PINS.write(0x508, 1 << TX_PIN);
+    PINS.write(0x518, 1 << TX_PIN);
+    UART.write(0x50C, TX_PIN);
+    UART.write(0x514, RX_PIN);
+    UART.write(0x524, 0x01D7_E000);
+    UART.write(0x500, 4);
+    // Interrupts of a received byte and of an error; both directions.
+    UART.write(0x304, 1 << 2 | 1 << 9);
+    UART.write(0x008, 1);
+    UART.write(0x000, 1);
+    super::interrupts::enable();
+    (Microbit, Uart::new(Uart0))
+}
+
+/// A byte was received, or lost.
+pub fn received() {
+    if UART.read(FAILED) != 0 {
+        UART.write(FAILED, 0);
+        let error = UART.read(ERROR);
+        UART.write(ERROR, error);
+        if error & OVERRUN != 0 {
+            INBOX.lost();
+        }
+    }
+    if UART.read(RECEIVED) != 0 {
+        // Before the byte is read: the next one may be waiting behind it.
+        UART.write(RECEIVED, 0);
+        INBOX.put(UART.read(RX_DATA) as u8);
+    }
+}
+
+impl Send for Uart0 {
+    fn send(&mut self, byte: u8) {
+        UART.write(TX_DATA, byte.into());
+        while UART.read(SENT) == 0 {}
+        UART.write(SENT, 0);
+    }
+}
+
+impl Clock for Microbit {
+    const TICKS_PER_SECOND: u32 = CORE_HERTZ;
+
+    fn ticks(&self) -> u32 {
+        TIMER.write(0x040, 1);
+        TIMER.read(0x540)
+    }
+}
+
+impl Board for Microbit {
+    const NAME: &'static str = super::NAME;
+    const EMULATED: bool = true;
+
+    fn memory_use(&self) -> MemoryUse {
+        crate::stack::memory_use()
+    }
+
+    fn overruns(&self) -> u32 {
+        INBOX.overruns()
+    }
+}

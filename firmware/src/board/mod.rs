@@ -1,17 +1,28 @@
 //! Boards, chosen by a feature of their name; those of the MPS2 share a module.
 //!
-//! A board's module offers [`CORE_HERTZ`] and, if the application runs on it, `start`, which gives the board and its UART.
+//! A board's module offers `CORE_HERTZ` and `start`, which gives the board and its UART. That of an emulated board also has the
+//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`.
+
+#[cfg(feature = "lm3s6965evb")]
+#[path = "lm3s6965evb.rs"]
+mod chosen;
+
+#[cfg(feature = "microbit")]
+#[path = "microbit.rs"]
+mod chosen;
+
+#[cfg(feature = "mps2")]
+#[path = "mps2.rs"]
+mod chosen;
+
+#[cfg(feature = "netduinoplus2")]
+#[path = "netduinoplus2.rs"]
+mod chosen;
 
 mod interrupts;
-#[cfg(feature = "microbit")]
-mod microbit;
-#[cfg(feature = "mps2")]
-mod mps2;
+mod registers;
 
-#[cfg(feature = "microbit")]
-pub use microbit::CORE_HERTZ;
-#[cfg(feature = "mps2")]
-pub use mps2::{CORE_HERTZ, Mps2, Uart, start};
+pub use chosen::{CORE_HERTZ, start};
 
 use cortex_m_semihosting::debug;
 

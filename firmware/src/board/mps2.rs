@@ -2,51 +2,54 @@
 //!
 //! UART 0 and timer 0 are those of the CMSDK, and where they lie is all that differs. Under `-icount shift=7` an instruction
 //! takes exactly 128 ns of emulated time, so that the timer's ticks count instructions.
-#![allow(unsafe_code, reason = "reads and writes the registers of UART 0 and timer 0")]
+#![allow(unsafe_code, reason = "names the registers of UART 0 and timer 0")]
 
+use super::registers::Registers;
+use crate::receive::INBOX;
+use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
-use core::convert::Infallible;
-use embedded_io::{ErrorType, Read, ReadReady, Write};
 use spikelet_export::link::MemoryUse;
 
-/// Where UART and timer lie.
+/// Where UART and timer lie, and the UART's receive interrupt.
 #[cfg(not(feature = "mps2-an505"))]
 mod image {
     pub const UART: usize = 0x4000_4000;
     pub const TIMER: usize = 0x4000_0000;
+    pub const INTERRUPT: u16 = 0;
 }
 /// The same of AN505, whose secure state the program never leaves.
 #[cfg(feature = "mps2-an505")]
 mod image {
     pub const UART: usize = 0x5020_0000;
     pub const TIMER: usize = 0x5000_0000;
+    pub const INTERRUPT: u16 = 32;
 }
 
-use image::{TIMER, UART};
+pub use image::INTERRUPT;
 
 /// Frequency of the core, which SysTick and timer 0 count.
 pub const CORE_HERTZ: u32 = if cfg!(feature = "mps2-an505") { 20_000_000 } else { 25_000_000 };
 
-const DATA: usize = UART;
-const STATE: usize = UART + 0x04;
-const CONTROL: usize = UART + 0x08;
-const BAUD_DIVIDER: usize = UART + 0x10;
-const TIMER_CONTROL: usize = TIMER;
-const TIMER_VALUE: usize = TIMER + 0x04;
-const TIMER_RELOAD: usize = TIMER + 0x08;
+// SAFETY: the addresses are those of the images' application notes.
+const UART: Registers = unsafe { Registers::at(image::UART) };
+// SAFETY: as above.
+const TIMER: Registers = unsafe { Registers::at(image::TIMER) };
+
+const DATA: usize = 0x00;
+const STATE: usize = 0x04;
+const CONTROL: usize = 0x08;
+const INTERRUPT_CLEAR: usize = 0x0C;
+const BAUD_DIVIDER: usize = 0x10;
+const TIMER_CONTROL: usize = 0x00;
+const TIMER_VALUE: usize = 0x04;
+const TIMER_RELOAD: usize = 0x08;
 
 const TX_FULL: u32 = 1;
 const RX_FULL: u32 = 2;
-
-fn read(register: usize) -> u32 {
-    // SAFETY: only called with the addresses above, registers of this board that may be read at any time.
-    unsafe { (register as *const u32).read_volatile() }
-}
-
-fn write(register: usize, value: u32) {
-    // SAFETY: only called with the addresses above, registers of this board that may be written at any time.
-    unsafe { (register as *mut u32).write_volatile(value) }
-}
+const RX_OVERRUN: u32 = 8;
+/// Of `CONTROL`: both directions, and the receive interrupt.
+const ENABLE: u32 = 1 | 2 | 8;
+const RX_INTERRUPT: u32 = 2;
 
 /// The board.
 #[derive(Debug)]
@@ -54,18 +57,40 @@ pub struct Mps2;
 
 /// UART 0, 8 data bits, no parity.
 #[derive(Debug)]
-pub struct Uart;
+pub struct Uart0;
 
 /// Starts the clock and the UART.
-pub fn start() -> (Mps2, Uart) {
-    write(TIMER_RELOAD, u32::MAX);
-    write(TIMER_VALUE, u32::MAX);
-    write(TIMER_CONTROL, 1);
-    write(BAUD_DIVIDER, 16);
-    write(CONTROL, 3);
+pub fn start() -> (Mps2, Uart<Uart0>) {
+    TIMER.write(TIMER_RELOAD, u32::MAX);
+    TIMER.write(TIMER_VALUE, u32::MAX);
+    TIMER.write(TIMER_CONTROL, 1);
+    UART.write(BAUD_DIVIDER, 16);
+    UART.write(CONTROL, ENABLE);
     // Without a first read the emulated UART may never begin to receive.
-    read(DATA);
-    (Mps2, Uart)
+    UART.read(DATA);
+    super::interrupts::enable();
+    (Mps2, Uart::new(Uart0))
+}
+
+/// A byte was received.
+pub fn received() {
+    // Before the byte is read: the next one may come at once.
+    UART.write(INTERRUPT_CLEAR, RX_INTERRUPT);
+    let state = UART.read(STATE);
+    if state & RX_OVERRUN != 0 {
+        UART.write(STATE, RX_OVERRUN);
+        INBOX.lost();
+    }
+    if state & RX_FULL != 0 {
+        INBOX.put(UART.read(DATA) as u8);
+    }
+}
+
+impl Send for Uart0 {
+    fn send(&mut self, byte: u8) {
+        while UART.read(STATE) & TX_FULL != 0 {}
+        UART.write(DATA, byte.into());
+    }
 }
 
 impl Clock for Mps2 {
@@ -73,7 +98,7 @@ impl Clock for Mps2 {
 
     fn ticks(&self) -> u32 {
         // The timer counts down.
-        !read(TIMER_VALUE)
+        !TIMER.read(TIMER_VALUE)
     }
 }
 
@@ -84,37 +109,8 @@ impl Board for Mps2 {
     fn memory_use(&self) -> MemoryUse {
         crate::stack::memory_use()
     }
-}
 
-impl ErrorType for Uart {
-    type Error = Infallible;
-}
-
-impl Read for Uart {
-    fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Infallible> {
-        let Some(first) = bytes.first_mut() else { return Ok(0) };
-        while read(STATE) & RX_FULL == 0 {}
-        *first = read(DATA) as u8;
-        Ok(1)
-    }
-}
-
-impl ReadReady for Uart {
-    fn read_ready(&mut self) -> Result<bool, Infallible> {
-        Ok(read(STATE) & RX_FULL != 0)
-    }
-}
-
-impl Write for Uart {
-    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        for &byte in bytes {
-            while read(STATE) & TX_FULL != 0 {}
-            write(DATA, byte.into());
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> Result<(), Infallible> {
-        Ok(())
+    fn overruns(&self) -> u32 {
+        INBOX.overruns()
     }
 }

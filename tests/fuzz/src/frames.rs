@@ -6,6 +6,7 @@ use serde::ser::SerializeTuple;
 use serde::{Serialize, Serializer};
 use spikelet_export::link::{self, MemoryUse, Receiver, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{AlignedBytes, ModelFile};
+use spikelet_firmware::live::Live;
 use spikelet_firmware::{Application, Board, Buffers, BuiltIn, Clock, Stop};
 use spikelet_runtime::{MAX_WIDTH, Network};
 use std::convert::Infallible;
@@ -91,7 +92,7 @@ fn serve(stream: &[u8]) {
         observed: &mut observed,
     };
     let mut pipe = Pipe { input: [stream, &[0], hello].concat(), read: 0, output: Vec::new() };
-    let stop = Application::new(file, &mut network, Bench, BuiltIn).serve(&mut pipe, buffers);
+    let stop = Application::new(file, &mut network, Bench, BuiltIn, Live::none()).serve(&mut pipe, buffers);
     memory.check(need);
     let mut buffer = [0; link::REPLY + 1];
     let mut receiver = Receiver::new(&mut buffer);

@@ -2,7 +2,7 @@
 
 use crate::memory::Memory;
 use crc::{CRC_32_ISO_HDLC, Crc};
-use spikelet_export::{AlignedBytes, MAGIC, ModelFile, PREFIX, VERSION};
+use spikelet_export::{AlignedBytes, MAGIC, ModelFile, PREFIX, SelfTestError, VERSION};
 use spikelet_runtime::{MAX_WIDTH, Network};
 
 /// Timesteps that an opened model is run for at most, and neurons times timesteps.
@@ -44,6 +44,15 @@ fn open(bytes: &[u8]) {
     memory.check(need);
     assert_eq!(run(&file, &mut memory), first, "another run in used memory is another one");
     memory.check(need);
+    if WORK / (need.neurons + need.inputs) >= usize::from(file.test_vector().steps) {
+        let mut network =
+            Network::new(model, memory.view()).expect("the memory is as large as the model needs");
+        let mut spiking = Box::new(heapless::Vec::<u16, MAX_WIDTH>::new());
+        let result = file.self_test(&mut network, spiking.as_mut_view());
+        assert!(matches!(result, Ok(()) | Err(SelfTestError::Digest { .. })), "{result:?}");
+        assert_eq!(file.self_test(&mut network, spiking.as_mut_view()), result);
+        memory.check(need);
+    }
 }
 
 /// Runs some timesteps; gives scores, spike counts and class.

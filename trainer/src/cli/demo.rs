@@ -35,7 +35,7 @@ pub struct DemoArgs {
     #[arg(long, default_value_t = 4)]
     epochs: usize,
     /// Board.
-    #[arg(long, default_value = "qemu:mps2-an386", value_parser = Board::of_application)]
+    #[arg(long, default_value = "qemu:mps2-an386")]
     board: Board,
     /// Number of test samples shown to the board.
     #[arg(long, default_value_t = 200, value_name = "N")]

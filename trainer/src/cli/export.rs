@@ -1,5 +1,6 @@
 //! `spikelet export`: quantise a run and write a model file.
 
+use super::card;
 use super::exported_layer::{self, ExportedLayer};
 use super::folder::DataFolder;
 use super::{model, show};
@@ -9,7 +10,7 @@ use crate::deploy::{self, Measured, Trained};
 use crate::early_exit::{self, EarlyExit};
 use crate::evaluate::{Evaluation, evaluate};
 use crate::progress;
-use crate::simulate::simulate;
+use crate::simulate::{self, simulate};
 use crate::train;
 use crate::widths::Widths;
 use anyhow::ensure;
@@ -39,6 +40,9 @@ pub struct ExportArgs {
     /// Write the model even if a layer never spikes.
     #[arg(long)]
     allow_silent: bool,
+    /// Write the model's card beside it: what it is, how good, and what made it.
+    #[arg(long)]
+    card: bool,
     #[command(flatten)]
     folder: DataFolder,
 }
@@ -78,6 +82,9 @@ pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
     let images = model::first(&data.test, args.samples)?;
     let decision = args.early_exit.map(|points| Decision { data: &data, points });
     let exported = export(&trained, args.bits.as_ref(), &images, out, args.allow_silent, decision)?;
+    if args.card {
+        card::write(&exported, &trained.config, args.early_exit)?;
+    }
     show::show(json, &exported, print)
 }
 
@@ -128,6 +135,7 @@ pub fn export(
         samples: samples as u32,
     };
     let bytes = quantised.model(&trained.config, images, measured)?;
+    simulate::self_test(&ModelFile::open(&bytes)?)?;
     model::write_atomically(&out, &bytes)?;
     Ok(Exported {
         id: format!("{:08x}", ModelFile::open(&bytes)?.id()),

@@ -5,6 +5,7 @@ use super::rest::LayerRest;
 use super::{costs, model, show};
 use crate::cost::Costs;
 use crate::cost::estimate::flash_of;
+use crate::simulate;
 use serde::Serialize;
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_runtime::encode::Gain;
@@ -14,7 +15,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
-    /// Model file.
+    /// Model file, or the name of a model that comes with Spikelet.
+    #[arg(value_parser = model::named)]
     model: PathBuf,
     #[command(flatten)]
     costs: costs::CostArgs,
@@ -49,6 +51,10 @@ pub struct Inspection {
     encoder: String,
     /// Boards make the spikes themselves when they are sent pixels.
     encoder_on_boards: bool,
+    /// Timesteps of its self-test.
+    self_test_steps: u16,
+    /// This host computes what the self-test says is right.
+    self_test_passed: bool,
     /// Bytes of [`spikelet_runtime::Memory`] on a 32-bit core.
     state_ram: usize,
     /// Bytes of one image on the device.
@@ -249,6 +255,8 @@ pub fn inspect(file: &ModelFile<'_>, path: PathBuf) -> anyhow::Result<Inspection
             EncoderHeader::LatencyLog {} => "latency, logarithmic".to_owned(),
             EncoderHeader::Events {} => "events".to_owned(),
         },
+        self_test_steps: file.test_vector().steps,
+        self_test_passed: simulate::self_test(file).is_ok(),
         state_ram: need.ram(),
         input_ram: 3 * need.inputs,
         trained_on: provenance.data.to_owned(),
@@ -297,6 +305,14 @@ fn print(inspection: &Inspection) {
             ("accuracy in float", accuracy(inspection.float_accuracy)),
             ("accuracy of this model", accuracy(inspection.fixed_accuracy)),
             ("made by", inspection.made_by.clone()),
+            (
+                "self-test",
+                format!(
+                    "{} timesteps, {} on this host",
+                    inspection.self_test_steps,
+                    if inspection.self_test_passed { "passed" } else { "failed: export the model again" }
+                )
+            ),
         ])
     );
     let rows = inspection.layers.iter().enumerate().map(|(index, layer)| {

@@ -24,10 +24,11 @@ const WAITING: usize = 256;
 
 #[derive(Debug, clap::Args)]
 pub struct MonitorArgs {
-    /// Model file.
+    /// Model file, or the name of a model that comes with Spikelet.
+    #[arg(value_parser = model::named)]
     model: PathBuf,
     /// Board.
-    #[arg(long, default_value = "qemu:mps2-an386", value_parser = Board::of_application)]
+    #[arg(long, default_value = "qemu:mps2-an386")]
     board: Board,
     /// Number of test samples, or all.
     #[arg(long, default_value_t = Count::All, value_name = "N")]

@@ -25,10 +25,11 @@ const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Model file.
+    /// Model file, or the name of a model that comes with Spikelet.
+    #[arg(value_parser = model::named)]
     model: PathBuf,
     /// Board.
-    #[arg(long, default_value = "qemu:mps2-an386", value_parser = Board::of_application)]
+    #[arg(long, default_value = "qemu:mps2-an386")]
     board: Board,
     /// Number of test samples, or all.
     #[arg(long, default_value_t = Count::First(100), value_name = "N")]

@@ -331,10 +331,14 @@ impl Config {
     pub fn architecture(&self, classes: usize) -> Architecture {
         // Widths that fit no layers are refused before.
         let bits = self.bits.as_ref().and_then(|bits| bits.of_layers(self.layers.len() - 1).ok());
+        let mut cell = self.cell.clone();
+        if let Cell::Src(cell) = &mut cell {
+            cell.rounded = bits.is_some();
+        }
         Architecture {
             widths: self.layers.clone(),
             classes,
-            cell: self.cell.clone(),
+            cell,
             readout: self.readout,
             bits: bits.unwrap_or_default(),
         }

@@ -4,8 +4,7 @@ use super::{Board, Client, ensure_qemu};
 use crate::interrupt;
 use anyhow::{Context, Result, bail};
 use std::fs::File;
-use std::io::ErrorKind;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -14,6 +13,9 @@ use tempfile::TempDir;
 
 /// How long a board may take to start, or to answer: a slow one takes a second for its largest model.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// After this time firmware has started that logs nothing.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A running emulation; ended when dropped.
 #[derive(Debug)]
@@ -30,12 +32,9 @@ impl Qemu {
     pub fn start(board: Board, elf: &Path) -> Result<(Self, Client<UnixStream>)> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("uart");
-        let listener = UnixListener::bind(&socket)?;
-        listener.set_nonblocking(true)?;
-        let uart = format!("socket,id=u0,path={}", socket.display());
+        let uart = format!("socket,id=u0,path={},server=on,wait=off", socket.display());
         let mut qemu = Self::spawn(board, elf, folder, &["-chardev", &uart, "-serial", "chardev:u0"])?;
-        let stream = qemu.accept(&listener)?;
-        stream.set_nonblocking(false)?;
+        let stream = qemu.connect(&socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         Ok((qemu, Client::new(stream)))
@@ -50,7 +49,7 @@ impl Qemu {
     }
 
     /// Every instruction takes the same emulated time, so that the board's timer counts them exactly; whatever else the
-    /// machine does, the counts are the same.
+    /// machine does, the counts are the same. While the firmware sleeps, the time is the real one.
     fn spawn(board: Board, elf: &Path, folder: TempDir, serial: &[&str]) -> Result<Self> {
         ensure_qemu()?;
         let mut command = Command::new("qemu-system-arm");
@@ -60,7 +59,7 @@ impl Qemu {
         }
         let process = command
             .args(["-M", board.machine(), "-nodefaults", "-display", "none"])
-            .args(["-icount", "shift=7,sleep=off"])
+            .args(["-icount", &format!("shift={},sleep=on", board.shift())])
             .args(["-semihosting-config", "enable=on,target=native"])
             .args(serial)
             .arg("-kernel")
@@ -74,16 +73,19 @@ impl Qemu {
         Ok(Self { process, folder })
     }
 
-    fn accept(&mut self, listener: &UnixListener) -> Result<UnixStream> {
+    /// Connects to the UART, but not before the firmware has started it, which its first words in the log tell: QEMU drops what
+    /// comes earlier on some boards, and on others never begins to give it.
+    fn connect(&mut self, socket: &Path) -> Result<UnixStream> {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
-            match listener.accept() {
-                Ok((stream, _)) => return Ok(stream),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(error.into()),
-            }
             if let Some(status) = self.process.try_wait()? {
                 bail!("QEMU ended with {status} before the board could start: {}", self.words());
+            }
+            // Firmware without a log is given some time.
+            if (!self.log().is_empty() || start.elapsed() > SILENCE)
+                && let Ok(stream) = UnixStream::connect(socket)
+            {
+                return Ok(stream);
             }
             std::thread::sleep(Duration::from_millis(5));
         }

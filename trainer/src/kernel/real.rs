@@ -24,6 +24,10 @@ pub trait Real:
     fn tanh(self) -> Self;
     /// `self * a + b`, rounded once.
     fn mul_add(self, a: Self, b: Self) -> Self;
+    /// The nearest whole number.
+    fn round(self) -> Self;
+    /// The next whole number towards 0.
+    fn trunc(self) -> Self;
 }
 
 impl Real for f64 {
@@ -41,6 +45,16 @@ impl Real for f64 {
     #[inline(always)]
     fn mul_add(self, a: Self, b: Self) -> Self {
         self.mul_add(a, b)
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        self.round_ties_even()
+    }
+
+    #[inline(always)]
+    fn trunc(self) -> Self {
+        self.trunc()
     }
 }
 
@@ -60,6 +74,16 @@ impl Real for f32 {
     #[inline(always)]
     fn mul_add(self, a: Self, b: Self) -> Self {
         self.mul_add(a, b)
+    }
+
+    #[inline(always)]
+    fn round(self) -> Self {
+        self.round_ties_even()
+    }
+
+    #[inline(always)]
+    fn trunc(self) -> Self {
+        self.trunc()
     }
 }
 

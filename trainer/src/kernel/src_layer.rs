@@ -45,6 +45,8 @@ pub struct Constants<R> {
     pub gate: Gate,
     /// What a spike says.
     pub spikes: SpikeKind,
+    /// States are rounded as the device rounds them.
+    pub rounded: bool,
 }
 
 /// The numbers of one layer.
@@ -113,6 +115,12 @@ impl<'a, R> Kept<'a, R> {
         Self { h: next(), y: next(), i: next(), h_s: next() }
     }
 }
+
+/// Bits of a current in ρ, of an argument of tanh and of h_s, each in 1, when states are rounded: the formats of
+/// `spikelet_runtime`'s neurons.
+const CURRENT: f64 = 4096.0;
+const TABLE: f64 = 128.0;
+const SLOW: f64 = 4096.0;
 
 /// Row `t` of a `[timesteps, neurons]` block.
 #[inline(always)]
@@ -189,7 +197,11 @@ impl<R: Real> SrcLayer<R> {
             let mut i = load::<R, N>(&states.i, start);
             let (mut h, mut h_s) = (load::<R, N>(&states.h, start), load::<R, N>(&states.h_s, start));
             leak_and_add(&mut i, self.constants.alpha, (&weights[start..], width), (inputs, values));
-            let y = self.update::<false, N>(start, &i, &mut h, &mut h_s);
+            let y = if self.constants.rounded {
+                self.update::<false, true, N>(start, &mut i, &mut h, &mut h_s)
+            } else {
+                self.update::<false, false, N>(start, &mut i, &mut h, &mut h_s)
+            };
             store(&mut states.i, start, i);
             store(&mut states.y, start, y);
             store(&mut states.h, start, h);
@@ -199,11 +211,15 @@ impl<R: Real> SrcLayer<R> {
 
     /// Eq. 3b to 3e for the `N` neurons from `start` on: advances h and h_s and returns y. `PLAIN` if z = 0 and the gate
     /// looks at the present h.
+    ///
+    /// `ROUNDED`: i is a multiple of ρ / 4096 within ±8 ρ, rounded towards 0 as the device's leak rounds it; arguments of tanh are
+    /// multiples of 1/128, and h_s is one of 2^-12. The device rounds h and tanh to 2^-15 besides, which is left out here. Gradients
+    /// take no notice of any of it.
     #[inline(always)]
-    fn update<const PLAIN: bool, const N: usize>(
+    fn update<const PLAIN: bool, const ROUNDED: bool, const N: usize>(
         &self,
         start: usize,
-        i: &[R; N],
+        i: &mut [R; N],
         h: &mut [R; N],
         h_s: &mut [R; N],
     ) -> [R; N] {
@@ -213,15 +229,26 @@ impl<R: Real> SrcLayer<R> {
         let previous = gate == Gate::Previous;
         let bias = load::<R, N>(&self.bias, start);
         let mut y = *i;
+        let (of_current, of_table, of_slow) = (R::of(CURRENT), R::of(TABLE), R::of(SLOW));
+        let (per_current, per_table, per_slow) =
+            (R::of(1.0 / CURRENT), R::of(1.0 / TABLE), R::of(1.0 / SLOW));
+        let (least, most) = (R::of(-8.0 * CURRENT), R::of(8.0 * CURRENT - 1.0));
+        let argument = |x: R| if ROUNDED { (x * of_table).round() * per_table } else { x };
         for k in 0..N {
             let before = h[k];
-            y[k] = (i[k] * rho_inverse).tanh();
+            if ROUNDED {
+                let bits = (i[k] * rho_inverse * of_current).trunc();
+                let bits = if bits < least { least } else { bits };
+                i[k] = if bits > most { most } else { bits } * per_current * rho;
+            }
+            y[k] = argument(i[k] * rho_inverse).tanh();
             let drive = rho.mul_add(y[k], r.mul_add(before, r_s.mul_add(h_s[k], bias[k])));
-            let candidate = drive.tanh();
+            let candidate = argument(drive).tanh();
             let now = if PLAIN { candidate } else { z.mul_add(before - candidate, candidate) };
             let gate = if !PLAIN && previous { before } else { now };
             let z_s = if gate > half { z_s_dep } else { z_s_hyp };
-            h_s[k] = z_s.mul_add(h_s[k] - before, before);
+            let slow = z_s.mul_add(h_s[k] - before, before);
+            h_s[k] = if ROUNDED { (slow * of_slow).round() * per_slow } else { slow };
             h[k] = now;
         }
         y
@@ -237,18 +264,13 @@ impl<R: Real> SrcLayer<R> {
         for (neurons, weights) in weights.iter() {
             let (start, width) = (neurons.start, neurons.len());
             let kept = &mut kept[depth * start..][..depth * width];
-            if plain && width == PANEL {
-                self.forward_block::<true, PANEL>((start, 0), (weights, width), input, kept);
-                continue;
+            let weights = (weights, width);
+            match (plain, self.constants.rounded) {
+                (true, false) => self.forward_panel::<true, false>(start, weights, input, kept),
+                (true, true) => self.forward_panel::<true, true>(start, weights, input, kept),
+                (false, false) => self.forward_panel::<false, false>(start, weights, input, kept),
+                (false, true) => self.forward_panel::<false, true>(start, weights, input, kept),
             }
-            in_blocks!(width, |at, N| {
-                let weights = (&weights[at..], width);
-                if plain {
-                    self.forward_block::<true, N>((start, at), weights, input, kept);
-                } else {
-                    self.forward_block::<false, N>((start, at), weights, input, kept);
-                }
-            });
         }
         let mut output = Events::start();
         for t in 0..steps {
@@ -264,9 +286,28 @@ impl<R: Real> SrcLayer<R> {
         output
     }
 
+    /// Runs a sample through a panel that starts at neuron `start`.
+    #[inline(always)]
+    fn forward_panel<const PLAIN: bool, const ROUNDED: bool>(
+        &self,
+        start: usize,
+        (weights, width): (&[R], usize),
+        input: &Events<R>,
+        kept: &mut [R],
+    ) {
+        if PLAIN && width == PANEL {
+            self.forward_block::<PLAIN, ROUNDED, PANEL>((start, 0), (weights, width), input, kept);
+        } else {
+            in_blocks!(width, |at, N| {
+                let weights = (&weights[at..], width);
+                self.forward_block::<PLAIN, ROUNDED, N>((start, at), weights, input, kept);
+            });
+        }
+    }
+
     /// Runs a sample through `N` neurons of a panel that starts at neuron `start`: those from the panel's number `at` on.
     #[inline(always)]
-    fn forward_block<const PLAIN: bool, const N: usize>(
+    fn forward_block<const PLAIN: bool, const ROUNDED: bool, const N: usize>(
         &self,
         (start, at): (usize, usize),
         weights: (&[R], usize),
@@ -280,7 +321,7 @@ impl<R: Real> SrcLayer<R> {
         let (mut h, mut h_s) = (load::<R, N>(&self.h0, first), load::<R, N>(&self.h_s0, first));
         for t in 0..input.steps() {
             leak_and_add(&mut i, self.constants.alpha, weights, input.at(t));
-            let y = self.update::<PLAIN, N>(first, &i, &mut h, &mut h_s);
+            let y = self.update::<PLAIN, ROUNDED, N>(first, &mut i, &mut h, &mut h_s);
             for (kept, signal) in kept.chunks_exact_mut(block).zip([&h, &y, &i, &h_s]) {
                 store(kept, t * width + at, *signal);
             }

@@ -27,7 +27,7 @@ impl FromStr for Choice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if text == "all" { Ok(Self::All) } else { text.parse().map(Self::One) }
+        if text == "all" { Ok(Self::All) } else { Board::of_kernels(text).map(Self::One) }
     }
 }
 
@@ -38,7 +38,7 @@ pub fn run(args: &DeviceArgs, json: bool) -> anyhow::Result<()> {
             Choice::One(one) => one == board,
         })
     };
-    let boards: Vec<Board> = Board::ALL.into_iter().filter(chosen).collect();
+    let boards: Vec<Board> = Board::CORES.into_iter().filter(chosen).collect();
     // Before anything is built, which takes longer.
     ensure_qemu()?;
     let waiting = progress::waiting("");
