@@ -73,13 +73,13 @@ pub fn play<S: Read + Write>(
 pub fn layers_of(observed: &Observed, widths: &[u16]) -> Result<Vec<Option<Vec<u16>>>, ClientError> {
     let mut packed = &observed.spiking[..];
     let mut spiking = Box::new(heapless::Vec::<u16, MAX_WIDTH>::new());
-    let mut layer = |&width: &u16| {
+    let mut layer = |&width: &u16| -> Result<_, ClientError> {
         if packed.is_empty() {
             return Ok(None);
         }
         unpack_step(&mut packed, width, &mut *spiking).map_err(|_| ClientError::Unexpected)?;
         Ok(Some(spiking.to_vec()))
     };
-    let layers = widths.iter().map(&mut layer).collect::<Result<_, _>>()?;
+    let layers = widths.iter().map(&mut layer).collect::<Result<_, ClientError>>()?;
     if packed.is_empty() { Ok(layers) } else { Err(ClientError::Unexpected) }
 }
