@@ -14,6 +14,7 @@ mod import;
 mod inspect;
 mod model;
 mod model_slots;
+mod monitor;
 mod report;
 mod reproduce;
 mod rest;
@@ -61,6 +62,8 @@ enum Command {
     Model(model_slots::ModelArgs),
     /// Tell how an attached board is.
     Health(health::HealthArgs),
+    /// Watch samples as they run on a board, in the terminal or as lines.
+    Monitor(monitor::MonitorArgs),
     /// Look at one sample's way through a run's network.
     Trace(trace::TraceArgs),
     /// Write a run's report: one HTML file with everything in it.
@@ -91,6 +94,7 @@ impl Cli {
             Command::Run(args) => run::run(args, self.json),
             Command::Model(args) => model_slots::run(args, self.json),
             Command::Health(args) => health::run(args, self.json),
+            Command::Monitor(args) => monitor::run(args, self.json),
             Command::Trace(args) => trace::run(args, self.json),
             Command::Report(args) => report::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),

@@ -1,20 +1,27 @@
 //! `spikelet run`: samples on a board, compared with the host.
 
+use super::model::Count;
 use super::{model, show};
 use crate::data::{DatasetName, Samples};
 use crate::device::{
-    self, Board, Costs, DeviceInference, Firmware, FirmwareOptions, InputKind, Qemu, measure, run_samples,
+    self, Board, Client, ClientError, Costs, DeviceInference, Firmware, FirmwareOptions, InputKind, Paired,
+    Qemu, measure, run_beside_host,
 };
-use crate::progress;
-use crate::simulate::{Stop, simulate, simulate_until};
+use crate::simulate::Stop;
+use crate::{interrupt, progress};
 use anyhow::{Context, ensure};
 use serde::Serialize;
 use spikelet_export::ModelFile;
+use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Spiking inputs that the kernels are measured with: a timestep of MNIST has 25.6 on average.
 const MEASURED_SPIKES: u16 = 25;
+
+/// Between two lines about a long run where no bar is seen.
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
@@ -24,9 +31,9 @@ pub struct RunArgs {
     /// Board.
     #[arg(long, default_value = "qemu:mps2-an386")]
     board: Board,
-    /// Number of test samples.
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    samples: usize,
+    /// Number of test samples, or all.
+    #[arg(long, default_value_t = Count::First(100), value_name = "N")]
+    samples: Count,
     /// What to send: spikes encoded on the host, or pixels to be encoded on the board (rate and latency code only).
     #[arg(long, value_enum, default_value_t = InputKind::Spikes)]
     input: InputKind,
@@ -46,6 +53,8 @@ pub struct BoardRun {
     input: InputKind,
     /// Samples shown.
     pub samples: usize,
+    /// True if Ctrl-C has ended it before all samples were shown.
+    pub stopped: bool,
     /// Share that the board classified correctly.
     pub device_accuracy: f64,
     /// Share that the host's simulation classified correctly.
@@ -60,6 +69,10 @@ pub struct BoardRun {
     pub instructions_per_step: f64,
     /// Mean instructions of the encoder per timestep, on the board.
     pub encoding_per_step: Option<f64>,
+    /// `confusion[label][class]` of the board.
+    pub confusion: Vec<Vec<u32>>,
+    /// Per class: share of its samples that the board classified correctly; none of a class without samples.
+    pub class_accuracy: Vec<Option<f64>>,
     /// What the kernels cost.
     pub costs: Costs,
     /// Bytes of flash.
@@ -77,12 +90,14 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
     let file = model::open(&bytes, &args.model)?;
     let data = args.images.load(file.header()?.provenance.data)?;
     model::check_fit(&file, &data)?;
-    let images = model::first(&data.test, Some(args.samples))?;
+    let images = args.samples.of(data.test)?;
+    drop(data.train);
     ensure!(
         args.input == InputKind::Spikes || file.header()?.outline.encoder.is_on_boards(),
         "boards have no encoder for this model's input, so there are no pixels to send: leave out --input pixels"
     );
     let firmware = build(args.board, &args.model)?;
+    interrupt::stop_on_ctrl_c();
     let stop = args.early_exit.stop(&file);
     let run = run_on_board(args.board, &firmware, &file, data.name, &images, args.input, stop)?;
     show::show(json, &run, print)?;
@@ -120,43 +135,94 @@ pub fn run_on_board(
     let hello = client.hello().context("the board does not greet back")?;
     ensure!(hello.model == file.id(), "the board runs another model than the host");
 
-    let bar = progress::bar(&board.to_string(), images.len(), "samples");
     let start = Instant::now();
-    let (mut shown, mut right) = (0, 0);
-    let device = run_samples(&mut client, file, images, input, stop, |result| {
-        right += usize::from(u16::from(images.labels()[shown]) == result.inference.class);
-        shown += 1;
-        bar.set_message(format!("accuracy {:.1} %", 100.0 * right as f64 / shown as f64));
-        bar.inc(1);
-    })?;
+    let pairs = show_samples(&mut client, &board.to_string(), file, images, input, stop)?;
     let seconds = start.elapsed().as_secs_f64();
-    bar.finish_and_clear();
     let costs = measure(&mut client, board, file, MEASURED_SPIKES)?;
     client.shutdown()?;
     ensure!(qemu.wait()?.success(), "the board ended with a failing status: {}", qemu.words());
-    Ok(compare(board, file, dataset, images, input, stop, &device, firmware, costs, seconds))
+    Ok(summary(board, file, dataset, images, input, stop, &pairs, firmware, costs, seconds))
+}
+
+/// What a run has shown so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct SoFar {
+    shown: usize,
+    right: usize,
+    equal: usize,
+}
+
+impl SoFar {
+    fn add(&mut self, label: u8, pair: &Paired) {
+        self.shown += 1;
+        self.right += usize::from(u16::from(label) == pair.device.inference.class);
+        self.equal += usize::from(pair.is_equal());
+    }
+
+    /// In words, after so much time.
+    fn words(self, time: Duration) -> String {
+        let Self { shown, right, equal } = self;
+        format!(
+            "accuracy {}, {equal} of {shown} equal to the host, {:.1} samples/s",
+            show::percent(right as f64 / shown as f64),
+            shown as f64 / time.as_secs_f64()
+        )
+    }
+}
+
+/// Shows samples to a board called `name` until they are all done or Ctrl-C is pressed, with a live line of what comes of it.
+fn show_samples<S: Read + Write>(
+    client: &mut Client<S>,
+    name: &str,
+    file: &ModelFile<'_>,
+    images: &Samples,
+    input: InputKind,
+    stop: Stop,
+) -> Result<Vec<Paired>, ClientError> {
+    let bar = progress::bar(name, images.len(), "samples");
+    if bar.is_hidden() {
+        progress::line(&bar, &format!("running {} samples on {name}", images.len()));
+    }
+    let (start, mut last) = (Instant::now(), Instant::now());
+    let mut so_far = SoFar::default();
+    let pairs = run_beside_host(client, file, images, input, stop, |pair| {
+        so_far.add(images.labels()[so_far.shown], pair);
+        let words = so_far.words(start.elapsed());
+        if bar.is_hidden() && last.elapsed() > BETWEEN_LINES {
+            progress::line(&bar, &format!("{} of {} samples: {words}", so_far.shown, images.len()));
+            last = Instant::now();
+        }
+        bar.set_message(words);
+        bar.inc(1);
+        if interrupt::is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish_and_clear();
+    pairs
 }
 
 #[allow(clippy::too_many_arguments, reason = "each is one of the result's sources, and this is called once")]
-fn compare(
+fn summary(
     board: Board,
     file: &ModelFile<'_>,
     dataset: DatasetName,
     images: &Samples,
     input: InputKind,
     stop: Stop,
-    device: &[DeviceInference],
+    pairs: &[Paired],
     firmware: &Firmware,
     costs: Costs,
     seconds: f64,
 ) -> BoardRun {
-    let host = simulate_until(file, images, stop, || {});
-    let equal = device.iter().zip(&host.inferences).filter(|(device, host)| device.inference == **host);
-    let share = |right: usize| right as f64 / images.len() as f64;
-    let classes: Vec<u8> = device.iter().map(|result| result.inference.class as u8).collect();
+    let labels = &images.labels()[..pairs.len()];
+    let share = |count: usize| count as f64 / pairs.len() as f64;
+    let right = |class: fn(&Paired) -> u16| {
+        labels.iter().zip(pairs).filter(|(label, pair)| u16::from(**label) == class(pair)).count()
+    };
+    let classes: Vec<u8> = pairs.iter().map(|pair| pair.device.inference.class as u8).collect();
+    let confusion = model::confusion(file.model().need().classes, labels, &classes);
+    let steps: f64 = pairs.iter().map(|pair| f64::from(pair.device.inference.steps)).sum();
     let per_step = |ticks: fn(&DeviceInference) -> u32| {
-        let ticks: f64 = device.iter().map(|result| f64::from(ticks(result))).sum();
-        let steps: f64 = device.iter().map(|result| f64::from(result.inference.steps)).sum();
+        let ticks: f64 = pairs.iter().map(|pair| f64::from(ticks(&pair.device))).sum();
         ticks / board.ticks_per_instruction() / steps
     };
     let weights: u64 =
@@ -166,17 +232,18 @@ fn compare(
         model: format!("{:08x}", file.id()),
         dataset,
         input,
-        samples: images.len(),
-        device_accuracy: share(model::correct(images.labels(), &classes)),
-        host_accuracy: share(model::correct(images.labels(), &host.classes())),
-        host_accuracy_at_the_end: (stop == Stop::WhenDecided).then(|| {
-            let whole = simulate(file, images, || {});
-            share(model::correct(images.labels(), &whole.classes()))
-        }),
-        mean_steps: host.mean_steps(),
-        equal: equal.count(),
+        samples: pairs.len(),
+        stopped: pairs.len() < images.len(),
+        device_accuracy: share(right(|pair| pair.device.inference.class)),
+        host_accuracy: share(right(|pair| pair.host.class)),
+        host_accuracy_at_the_end: (stop == Stop::WhenDecided)
+            .then(|| share(right(|pair| pair.host_at_the_end.unwrap_or(pair.host.class)))),
+        mean_steps: steps / pairs.len() as f64,
+        equal: pairs.iter().filter(|pair| pair.is_equal()).count(),
         instructions_per_step: per_step(|result| result.ticks),
         encoding_per_step: (input == InputKind::Pixels).then(|| per_step(|result| result.ticks_encoding)),
+        class_accuracy: model::class_accuracy(&confusion),
+        confusion,
         costs,
         flash: firmware.flash,
         flash_beside_weights: firmware.flash.saturating_sub(weights),
@@ -190,7 +257,7 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
     let mut rows = vec![
         (
             "accuracy on the host, fixed point".to_owned(),
-            format!("{} of {} samples", show::percent(run.host_accuracy), run.samples),
+            format!("{} of {} samples", show::percent(run.host_accuracy), show::grouped(run.samples as u64)),
         ),
         (format!("accuracy on {}", run.board), show::percent(run.device_accuracy)),
         (
@@ -241,11 +308,23 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
             show::grouped(run.costs.stack.into())
         ),
     ));
-    rows.push(("emulation".to_owned(), format!("{:.1} s for {} samples", run.seconds, run.samples)));
+    rows.push((
+        "emulation".to_owned(),
+        format!(
+            "{:.1} s for {} samples, {:.1} samples/s",
+            run.seconds,
+            show::grouped(run.samples as u64),
+            run.samples as f64 / run.seconds
+        ),
+    ));
     rows
 }
 
 fn print(run: &BoardRun) {
     println!("model {} on {}, {} test samples of {}", run.model, run.board, run.samples, run.dataset);
+    if run.stopped {
+        println!("stopped before all samples were shown");
+    }
     println!("{}", show::list(rows(run)));
+    println!("\n{}", show::confusion(&run.confusion));
 }

@@ -13,7 +13,7 @@ pub use firmware::{Firmware, FirmwareOptions, build, build_kernels};
 pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
 pub use port::{Connection, Greeting, Port, PortError, Target};
 pub use qemu::Qemu;
-pub use run::{Costs, DeviceInference, InputKind, LayerCosts, measure, run_samples};
+pub use run::{Costs, DeviceInference, InputKind, LayerCosts, Paired, measure, run_beside_host, run_samples};
 pub use setup::{ensure_arm_gcc, ensure_qemu, ensure_target};
 
 use std::fmt;

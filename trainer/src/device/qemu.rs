@@ -2,9 +2,11 @@
 
 use super::port::READ;
 use super::{Board, Client, ensure_qemu};
+use crate::interrupt;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -81,6 +83,10 @@ impl Qemu {
     ) -> Result<Self> {
         ensure_qemu()?;
         let mut command = Command::new("qemu-system-arm");
+        if interrupt::is_handled() {
+            // Ctrl-C would end it before this program is done with it.
+            command.process_group(0);
+        }
         match flash {
             None => command.args(["-M", board.machine()]),
             Some(flash) => {
@@ -130,6 +136,12 @@ impl Qemu {
         bail!("the board did not start within {} s", PATIENCE.as_secs())
     }
 
+    /// Ends the emulation at once; whoever waits for the board's answer hears that it has gone.
+    pub fn kill(&mut self) {
+        // It fails if it has ended already, which is as well.
+        let _ = self.process.kill();
+    }
+
     /// Waits until the emulation has ended by itself.
     ///
     /// # Errors
@@ -158,8 +170,8 @@ impl Qemu {
 
 impl Drop for Qemu {
     fn drop(&mut self) {
-        // Both fail if it has ended already, which is as well.
-        let _ = self.process.kill();
+        self.kill();
+        // It fails if that has been waited for already.
         let _ = self.process.wait();
     }
 }
