@@ -8,6 +8,7 @@ mod demo;
 mod eval;
 mod export;
 mod exported_layer;
+mod flash;
 mod folder;
 mod import;
 mod inspect;
@@ -53,6 +54,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Print what is in a model file and what it needs on a board.
     Inspect(inspect::InspectArgs),
+    /// Build the firmware with a model and flash it onto a board.
+    Flash(flash::FlashArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
     /// Look at one sample's way through a run's network.
@@ -82,6 +85,7 @@ impl Cli {
             Command::Import(args) => import::run(*args, self.json),
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
+            Command::Flash(args) => flash::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
             Command::Trace(args) => trace::run(args, self.json),
             Command::Report(args) => report::run(args, self.json),

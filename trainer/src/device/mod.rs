@@ -2,13 +2,15 @@
 
 mod client;
 mod firmware;
+mod flash;
 mod kernels;
 mod qemu;
 mod run;
 mod setup;
 
 pub use client::{Client, ClientError};
-pub use firmware::{Firmware, FirmwareOptions, build, build_kernels};
+pub use firmware::{Firmware, FirmwareOptions, Platform, build, build_kernels, check_fit};
+pub use flash::{RealBoard, ensure_probe_rs, flash, flash_and_log};
 pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
 pub use qemu::Qemu;
 pub use run::{Costs, DeviceInference, InputKind, LayerCosts, measure, run_samples};
