@@ -2,7 +2,8 @@
 //!
 //! A board's module offers `CORE_HERTZ` and `start`, which gives the board and its UART. That of an emulated board also has the
 //! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`; that of a board to flash has `feed`, which feeds
-//! the watchdog.
+//! the watchdog. With the feature `slots`, its module `flash` offers `take`, which gives the flash for models once, and `SLOTS`, which
+//! says where in it they are kept.
 
 #[cfg(feature = "lm3s6965evb")]
 #[path = "lm3s6965evb.rs"]
@@ -39,6 +40,10 @@ mod chosen;
 #[cfg(feature = "pico-2")]
 #[path = "pico_2.rs"]
 mod chosen;
+
+#[cfg(feature = "mps2")]
+#[path = "mps2_flash.rs"]
+pub mod flash;
 
 #[cfg(feature = "emulated")]
 #[path = "emulated.rs"]
