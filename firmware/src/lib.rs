@@ -8,7 +8,7 @@ mod application;
 pub mod board;
 mod clock;
 pub mod live;
-#[cfg(target_os = "none")]
+#[cfg(all(target_os = "none", feature = "emulated"))]
 mod log;
 mod models;
 pub mod receive;

@@ -159,8 +159,7 @@ fn ackermann(m: u32, n: u32) -> u32 {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    defmt::error!("panic");
-    board::exit(false)
+    board::fail(|| defmt::error!("panic"))
 }
 
 #[exception]
@@ -169,8 +168,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     reason = "cortex-m-rt asks for it: after a fault nothing can be relied on, and this only ends"
 )]
 unsafe fn HardFault(_: &ExceptionFrame) -> ! {
-    defmt::error!("hard fault");
-    board::exit(false)
+    board::fail(|| defmt::error!("hard fault"))
 }
 
 defmt::timestamp!("{=u32}", 0);

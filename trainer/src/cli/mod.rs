@@ -8,6 +8,7 @@ mod demo;
 mod eval;
 mod export;
 mod exported_layer;
+mod flash;
 mod folder;
 mod health;
 mod import;
@@ -56,6 +57,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Print what is in a model file and what it needs on a board.
     Inspect(inspect::InspectArgs),
+    /// Build the firmware with a model and flash it onto a board.
+    Flash(flash::FlashArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
     /// List the models that an attached board keeps, or go back to the one before.
@@ -91,6 +94,7 @@ impl Cli {
             Command::Import(args) => import::run(*args, self.json),
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
+            Command::Flash(args) => flash::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
             Command::Model(args) => model_slots::run(args, self.json),
             Command::Health(args) => health::run(args, self.json),

@@ -20,6 +20,29 @@ pub struct Firmware {
     pub ram: u64,
 }
 
+/// What it is built for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Platform {
+    /// The board, as the user calls it.
+    pub name: String,
+    /// Its feature in the firmware.
+    pub feature: &'static str,
+    /// Rust's target for its core.
+    pub target: &'static str,
+    /// Bytes of flash.
+    pub flash: u64,
+    /// Bytes of RAM.
+    pub ram: u64,
+}
+
+impl From<Board> for Platform {
+    fn from(board: Board) -> Self {
+        let (flash, ram) = board.memory();
+        let (flash, ram) = (flash as u64, ram as u64);
+        Self { name: board.to_string(), feature: board.machine(), target: board.target(), flash, ram }
+    }
+}
+
 /// How to build it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct FirmwareOptions<'a> {
@@ -31,24 +54,44 @@ pub struct FirmwareOptions<'a> {
     pub target: Option<&'a str>,
 }
 
+/// Bytes of RAM that are left to the stack at least; tests/PROOFS.md tells what it takes.
+const STACK: u64 = 2048;
+
 /// Builds the application for a board with the model file inside; what is missing for it is installed.
 ///
 /// # Errors
 /// One sentence that says what is wrong, behind the compiler's own words.
-pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result<Firmware> {
+pub fn build(board: impl Into<Platform>, model: &Path, options: FirmwareOptions<'_>) -> Result<Firmware> {
+    let board = board.into();
     let model = model.canonicalize().with_context(|| format!("cannot find the model {}", model.display()))?;
     let widths = widths(&model)?;
     let widths: Vec<&str> = widths.iter().map(String::as_str).collect();
     let features = [options.features, &widths].concat();
     let options = FirmwareOptions { features: &features, ..options };
-    let firmware = compile(board, "spikelet-firmware", options, Some(&model))?;
+    let firmware = compile(&board, "spikelet-firmware", options, Some(&model))?;
     let Firmware { flash, ram, .. } = firmware;
-    let (most_flash, most_ram) = board.memory();
-    ensure!(
-        flash <= most_flash as u64 && ram <= most_ram as u64,
-        "{board} is too small for this model: it needs {flash} B of flash and {ram} B of RAM"
-    );
+    ensure_room(&board, flash, ram)?;
     Ok(firmware)
+}
+
+/// Refuses a model that certainly does not fit a board, before anything is built: what it takes alone is more than there is.
+///
+/// # Errors
+/// One sentence that says what it needs.
+pub fn check_fit(board: impl Into<Platform>, file: &ModelFile<'_>) -> Result<()> {
+    let need = file.model().need();
+    ensure_room(&board.into(), file.len() as u64, (need.ram() + 3 * need.inputs) as u64)
+}
+
+fn ensure_room(board: &Platform, flash: u64, ram: u64) -> Result<()> {
+    let Platform { name, flash: most_flash, ram: most_ram, .. } = board;
+    ensure!(
+        flash <= *most_flash && ram + STACK <= *most_ram,
+        "{name} is too small for this model: it needs at least {flash} B of flash, of which there are {most_flash}, and {} B of RAM \
+         with its stack, of which there are {most_ram}",
+        ram + STACK
+    );
+    Ok(())
 }
 
 /// Builds the program that compares and measures the kernels of all widths; what is missing for it is installed.
@@ -56,22 +99,23 @@ pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result
 /// # Errors
 /// As [`build`].
 pub fn build_kernels(board: Board) -> Result<Firmware> {
+    let board = Platform::from(board);
     let options = FirmwareOptions { features: &["kernels", "all-widths"], ..FirmwareOptions::default() };
-    compile(board, "spikelet-kernels", options, None)
+    compile(&board, "spikelet-kernels", options, None)
 }
 
 /// Compiles one of the firmware's programs.
 fn compile(
-    board: Board,
+    board: &Platform,
     program: &str,
     options: FirmwareOptions<'_>,
     model: Option<&Path>,
 ) -> Result<Firmware> {
-    let target = options.target.unwrap_or(board.target());
+    let target = options.target.unwrap_or(board.target);
     ensure_target(target)?;
     let folder = folder()?;
     let target_dir = options.target_dir.map_or_else(|| folder.join("target"), Path::to_path_buf);
-    let features = [&[board.machine()], options.features].concat().join(",");
+    let features = [&[board.feature], options.features].concat().join(",");
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .current_dir(&folder)
@@ -90,8 +134,16 @@ fn compile(
     }
     let output = cargo.output().context("cargo does not run: install Rust from https://rustup.rs")?;
     if !output.status.success() {
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
-        bail!("the firmware for {board} does not build: the compiler says why above");
+        let words = String::from_utf8_lossy(&output.stderr);
+        // The linker's: the model has no room beside the program, or its states beside the program's variables.
+        if let Some((_, memory)) = words.split_once("will not fit in region '") {
+            let (memory, rest) = memory.split_once('\'').unwrap_or((memory, ""));
+            let bytes: String =
+                rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+            bail!("{} is too small for this model: {bytes} B of {memory} are missing", board.name);
+        }
+        eprint!("{words}");
+        bail!("the firmware for {} does not build: the compiler says why above", board.name);
     }
     let elf = target_dir.join(target).join("release").join(program);
     let (flash, ram) = sizes(&elf)?;

@@ -2,6 +2,7 @@
 
 mod client;
 mod firmware;
+mod flash;
 mod kernels;
 mod port;
 mod qemu;
@@ -9,7 +10,8 @@ mod run;
 mod setup;
 
 pub use client::{Client, ClientError, Patience, Sent};
-pub use firmware::{Firmware, FirmwareOptions, build, build_kernels};
+pub use firmware::{Firmware, FirmwareOptions, Platform, build, build_kernels, check_fit};
+pub use flash::{RealBoard, ensure_probe_rs, flash, flash_and_log};
 pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
 pub use port::{Connection, Greeting, Port, PortError, Target};
 pub use qemu::Qemu;
