@@ -94,6 +94,11 @@ impl Port {
     /// What a user may write.
     pub const FORMS: &str = "serial:PATH, serial:PATH@BAUD, tcp:HOST:PORT or unix:PATH";
 
+    /// True if a user means a port, well written or not.
+    pub fn is_meant(text: &str) -> bool {
+        text.split_once(':').is_some_and(|(kind, _)| ["serial", "tcp", "unix"].contains(&kind))
+    }
+
     /// Opens it. A serial port is locked until it is closed.
     ///
     /// # Errors
@@ -357,7 +362,7 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        if ["serial", "tcp", "unix"].iter().any(|kind| text.split(':').next() == Some(kind)) {
+        if Port::is_meant(text) {
             return text.parse().map(Self::Attached);
         }
         let board: Result<Board, String> = text.parse();
