@@ -10,7 +10,7 @@ mod clock;
 #[cfg(target_os = "none")]
 pub mod idle;
 pub mod live;
-#[cfg(target_os = "none")]
+#[cfg(all(target_os = "none", feature = "emulated"))]
 mod log;
 mod models;
 pub mod receive;

@@ -47,7 +47,6 @@ fn main() -> ! {
     static mut SPIKING: heapless::Vec<u16, INPUTS> = heapless::Vec::new();
     static mut OBSERVED: heapless::Vec<u8, { link::OBSERVED }> = heapless::Vec::new();
 
-    start::count();
     let (board, mut uart) = board::start();
     #[cfg(feature = "hang")]
     if start::resets().0 == 0 {
@@ -168,9 +167,7 @@ fn ackermann(m: u32, n: u32) -> u32 {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    start::announce(ResetCause::Fault);
-    defmt::error!("panic");
-    board::exit(false)
+    board::fail(|| defmt::error!("panic"))
 }
 
 #[exception]
@@ -179,9 +176,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     reason = "cortex-m-rt asks for it: after a fault nothing can be relied on, and this only ends"
 )]
 unsafe fn HardFault(_: &ExceptionFrame) -> ! {
-    start::announce(ResetCause::Fault);
-    defmt::error!("hard fault");
-    board::exit(false)
+    board::fail(|| defmt::error!("hard fault"))
 }
 
 defmt::timestamp!("{=u32}", 0);

@@ -20,9 +20,9 @@ struct Kept {
 /// No memory holds this by chance when power comes on, or one in four billion.
 const KNOWN: u32 = 0x5391_CE1D;
 
-/// A program that is reset without having said why has not fed the watchdog.
-const CAUSES: [(u32, ResetCause); 3] =
-    [(0, ResetCause::Watchdog), (1, ResetCause::Fault), (2, ResetCause::Model)];
+/// Causes as they are kept.
+const CAUSES: [(u32, ResetCause); 4] =
+    [(1, ResetCause::Watchdog), (2, ResetCause::Fault), (3, ResetCause::Model), (4, ResetCause::Power)];
 
 #[unsafe(link_section = ".uninit.KEPT")]
 static mut KEPT: MaybeUninit<Kept> = MaybeUninit::uninit();
@@ -38,13 +38,18 @@ fn write(kept: Kept) {
     unsafe { (&raw mut KEPT).cast::<Kept>().write_volatile(kept) }
 }
 
-/// To be called once, first thing in the program.
-pub fn count() {
+/// To be called once, before anything else. A reset that was not announced had the cause `silent`: on a board with a watchdog, mostly that.
+pub fn count(silent: ResetCause) {
     let Kept { known, resets, next, .. } = read();
     if known != KNOWN {
         write(Kept { known: KNOWN, resets: 0, cause: 0, next: 0 });
     } else {
-        write(Kept { known, resets: resets.wrapping_add(1), cause: next, next: 0 });
+        write(Kept {
+            known,
+            resets: resets.wrapping_add(1),
+            cause: if next == 0 { number(silent) } else { next },
+            next: 0,
+        });
     }
 }
 
@@ -57,6 +62,9 @@ pub fn resets() -> (u32, ResetCause) {
 
 /// Says why the reset that follows will be.
 pub fn announce(cause: ResetCause) {
-    let number = CAUSES.into_iter().find(|&(_, known)| known == cause).map_or(0, |(number, _)| number);
-    write(Kept { next: number, ..read() });
+    write(Kept { next: number(cause), ..read() });
+}
+
+fn number(cause: ResetCause) -> u32 {
+    CAUSES.into_iter().find(|&(_, known)| known == cause).map_or(0, |(number, _)| number)
 }

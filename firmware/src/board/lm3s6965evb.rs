@@ -8,7 +8,7 @@ use super::registers::Registers;
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
-use spikelet_export::link::MemoryUse;
+use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Frequency of the core, which SysTick and the watchdog count.
 pub const CORE_HERTZ: u32 = 50_000_000;
@@ -42,6 +42,7 @@ pub struct Uart0;
 
 /// Starts the clocks and the UART.
 pub fn start() -> (Lm3s6965, Uart<Uart0>) {
+    crate::start::count(ResetCause::Power);
     clocks();
     WATCHDOG.write(0x000, u32::MAX);
     // Its interrupt, which is masked, makes it count.

@@ -9,7 +9,7 @@ use super::watchdog;
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
-use spikelet_export::link::MemoryUse;
+use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Where UART and timer lie, and the UART's receive interrupt.
 #[cfg(not(feature = "mps2-an505"))]
@@ -62,6 +62,7 @@ pub struct Uart0;
 
 /// Starts the clock and the UART.
 pub fn start() -> (Mps2, Uart<Uart0>) {
+    crate::start::count(ResetCause::Watchdog);
     TIMER.write(TIMER_RELOAD, u32::MAX);
     TIMER.write(TIMER_VALUE, u32::MAX);
     TIMER.write(TIMER_CONTROL, 1);

@@ -2,16 +2,20 @@
 
 mod client;
 mod firmware;
+mod flash;
 mod kernels;
+mod port;
 mod qemu;
 mod run;
 mod setup;
 
-pub use client::{Client, ClientError};
-pub use firmware::{Firmware, FirmwareOptions, build, build_kernels};
+pub use client::{Client, ClientError, Patience, Sent};
+pub use firmware::{Firmware, FirmwareOptions, Platform, build, build_kernels, check_fit};
+pub use flash::{RealBoard, ensure_probe_rs, flash, flash_and_log};
 pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
+pub use port::{Connection, Greeting, Port, PortError, Target};
 pub use qemu::Qemu;
-pub use run::{Costs, DeviceInference, InputKind, LayerCosts, measure, run_samples};
+pub use run::{Costs, DeviceInference, InputKind, LayerCosts, Paired, measure, run_beside_host, run_samples};
 pub use setup::{ensure_arm_gcc, ensure_qemu, ensure_target};
 
 use std::fmt;
