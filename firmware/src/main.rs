@@ -6,7 +6,6 @@ use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use spikelet_export::{ModelFile, link};
-use spikelet_firmware::live::Live;
 use spikelet_firmware::{Application, Buffers, BuiltIn, Stop, board};
 use spikelet_runtime::{Memory, MemoryView, Network};
 
@@ -41,7 +40,8 @@ fn main() -> ! {
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
-    let stop = Application::new(file, network, board, BuiltIn, Live::none()).serve(&mut uart, buffers);
+    let live = board::live(file.model());
+    let stop = Application::new(file, network, board, BuiltIn, live).serve(&mut uart, buffers);
     board::exit(stop == Stop::Shutdown)
 }
 

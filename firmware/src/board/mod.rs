@@ -1,7 +1,8 @@
 //! Boards, chosen by a feature of their name; those of the MPS2 share a module.
 //!
 //! A board's module offers `CORE_HERTZ` and `start`, which gives the board and its UART. That of an emulated board also has the
-//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`.
+//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`. A board with a source of
+//! spikes has `live` besides: its continuous operation.
 
 #[cfg(feature = "lm3s6965evb")]
 #[path = "lm3s6965evb.rs"]
@@ -22,9 +23,17 @@ mod chosen;
 mod interrupts;
 mod registers;
 
+#[cfg(feature = "lm3s6965evb")]
+pub use chosen::live;
 pub use chosen::{CORE_HERTZ, start};
 
 use cortex_m_semihosting::debug;
+
+/// The continuous operation of a board that has no source of spikes.
+#[cfg(not(feature = "lm3s6965evb"))]
+pub const fn live(_: &spikelet_runtime::Model<'_>) -> crate::live::Live<crate::live::NoSource, ()> {
+    crate::live::Live::none()
+}
 
 /// The board's name: its feature, and QEMU's machine.
 pub const NAME: &str = env!("SPIKELET_BOARD");

@@ -28,10 +28,19 @@ impl Qemu {
     /// # Errors
     /// If QEMU is missing and cannot be installed, or does not start.
     pub fn start(board: Board, elf: &Path) -> Result<(Self, Client<UnixStream>)> {
+        Self::start_with(board, elf, &[])
+    }
+
+    /// The same with more of QEMU's own options.
+    ///
+    /// # Errors
+    /// As [`Qemu::start`].
+    pub fn start_with(board: Board, elf: &Path, options: &[&str]) -> Result<(Self, Client<UnixStream>)> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("uart");
         let uart = format!("socket,id=u0,path={},server=on,wait=off", socket.display());
-        let mut qemu = Self::spawn(board, elf, folder, &["-chardev", &uart, "-serial", "chardev:u0"])?;
+        let serial = ["-chardev", &uart, "-serial", "chardev:u0"];
+        let mut qemu = Self::spawn(board, elf, folder, &[&serial, options].concat())?;
         let stream = qemu.connect(&socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -48,13 +57,13 @@ impl Qemu {
 
     /// Every instruction takes the same emulated time, so that the board's timer counts them exactly; whatever else the
     /// machine does, the counts are the same. While the firmware sleeps, the time is the real one.
-    fn spawn(board: Board, elf: &Path, folder: TempDir, serial: &[&str]) -> Result<Self> {
+    fn spawn(board: Board, elf: &Path, folder: TempDir, options: &[&str]) -> Result<Self> {
         ensure_qemu()?;
         let process = Command::new("qemu-system-arm")
             .args(["-M", board.machine(), "-nodefaults", "-display", "none"])
             .args(["-icount", &format!("shift={},sleep=on", board.shift())])
             .args(["-semihosting-config", "enable=on,target=native"])
-            .args(serial)
+            .args(options)
             .arg("-kernel")
             .arg(elf)
             .stdin(Stdio::null())
