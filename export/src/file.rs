@@ -152,7 +152,8 @@ impl<'m> ModelFile<'m> {
         spiking: &mut InputSpikes,
     ) -> Result<(), SelfTestError> {
         let expected = self.self_test.digest;
-        let found = self.self_test.run(network, spiking)?.digest;
+        let found = self.self_test.run(network, spiking)?;
+        network.reset();
         if found == expected { Ok(()) } else { Err(SelfTestError::Digest { expected, found }) }
     }
 

@@ -55,6 +55,8 @@ impl Input {
 
     /// Lists the pixels that spike at timestep `t` of the whole sequence, in ascending order; the list is cleared first.
     /// The encoder counts from the first shown timestep, so blank ones change none of its spikes. See [`Encoder::step`].
+    // On devices it is no part of `present`, whose stack is in use while the network is at work.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn step(&self, encoder: &Encoder, stream: u64, t: u16, pixels: &[u8], spikes: &mut InputSpikes) {
         match t.checked_sub(self.blank_before).filter(|&shown| shown < self.steps) {
             Some(shown) => encoder.step(stream, shown, pixels, spikes),
@@ -77,7 +79,7 @@ impl Input {
         spiking: &mut InputSpikes,
         mut passed: impl FnMut(Stage),
     ) -> Result<u16, PresentError> {
-        let encoder = self.encoder.ok_or(PresentError::NoEncoder)?;
+        let encoder = self.encoder.as_ref().ok_or(PresentError::NoEncoder)?;
         if pixels.len() != usize::from(network.model().inputs()) {
             return Err(PresentError::PixelCount);
         }
@@ -85,7 +87,7 @@ impl Input {
         let mut steps = 0;
         for t in 0..self.sequence() {
             passed(Stage::Begun);
-            self.step(&encoder, stream, t, pixels, spiking);
+            self.step(encoder, stream, t, pixels, spiking);
             passed(Stage::Encoded);
             network.step(spiking);
             let decided = early && network.has_decided();

@@ -115,9 +115,10 @@ fn make_self_test(test: &mut SelfTest, model: &Model<'_>) {
     let Ok(mut network) = Network::new(model, memory) else { return };
     for steps in TESTS {
         test.steps = steps;
-        let Ok(run) = test.run(&mut network, &mut *spiking) else { return };
-        test.digest = run.digest;
-        if run.all_spiked {
+        let Ok(digest) = test.run(&mut network, &mut *spiking) else { return };
+        test.digest = digest;
+        // Then the digest depends on every layer.
+        if network.spike_counts().iter().all(|&count| count > 0) {
             return;
         }
     }

@@ -6,7 +6,15 @@ use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
 use spikelet_export::{ModelFile, link};
-use spikelet_firmware::{Application, Buffers, BuiltIn, Stop, board};
+#[cfg(not(feature = "slots"))]
+use spikelet_firmware::BuiltIn;
+#[cfg(feature = "slots")]
+use spikelet_firmware::Stored;
+#[cfg(feature = "slots")]
+use spikelet_firmware::slots::{SlotError, Slots};
+use spikelet_firmware::{Application, Buffers, Stop, board};
+#[cfg(feature = "slots")]
+use spikelet_runtime::{InputSpikes, Need};
 use spikelet_runtime::{Memory, MemoryView, Network};
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
@@ -14,6 +22,17 @@ include!(concat!(env!("OUT_DIR"), "/model.rs"));
 /// Puts the model at an address divisible by 16, as its format asks.
 #[repr(align(16))]
 pub struct Aligned<T>(T);
+
+/// The memory that there is for a model.
+#[cfg(feature = "slots")]
+const ROOM: Need = Need {
+    inputs: INPUTS,
+    layers: spikelet_runtime::MAX_LAYERS,
+    neurons: NEURONS,
+    potentials: POTENTIALS,
+    widest: WIDEST,
+    classes: CLASSES,
+};
 
 #[entry]
 fn main() -> ! {
@@ -32,7 +51,15 @@ fn main() -> ! {
     #[cfg(feature = "fault")]
     board::fault();
 
-    let file = open(FILE);
+    #[cfg(feature = "slots")]
+    let mut slots = slots();
+    #[cfg(feature = "slots")]
+    let bytes = slots.boot(|bytes| is_usable(bytes, FILE, MEMORY.view(), SPIKING)).unwrap_or(&MODEL.0);
+    #[cfg(feature = "slots")]
+    let models = Stored::new(slots, ROOM);
+    #[cfg(not(feature = "slots"))]
+    let (bytes, models) = (&MODEL.0, BuiltIn);
+    let file = open(FILE, bytes);
     let network = start(NETWORK, file, MEMORY.view());
     defmt::info!("model {=u32:08x} of {=usize} neurons is ready", file.id(), NEURONS);
     #[cfg(feature = "float")]
@@ -41,14 +68,61 @@ fn main() -> ! {
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
     let live = board::live(file.model());
-    let stop = Application::new(file, network, board, BuiltIn, live).serve(&mut uart, buffers);
+    let stop = Application::new(file, network, board, models, live).serve(&mut uart, buffers);
+    if stop == Stop::Restart {
+        cortex_m::peripheral::SCB::sys_reset();
+    }
     board::exit(stop == Stop::Shutdown)
+}
+
+/// The slots for models; ends if the board has no room for them.
+#[cfg(feature = "slots")]
+#[inline(never)]
+fn slots() -> Slots<board::flash::Flash> {
+    let (offset, length) = board::flash::SLOTS;
+    match board::flash::take().ok_or(SlotError::Flash).and_then(|flash| Slots::new(flash, offset, length)) {
+        Ok(slots) => slots,
+        Err(error) => {
+            defmt::error!("the slots cannot be used: {}", error);
+            board::exit(false)
+        }
+    }
+}
+
+/// True if a model from a slot can be opened, has enough memory, and passes its self-test.
+#[cfg(feature = "slots")]
+#[inline(never)]
+fn is_usable(
+    bytes: &'static [u8],
+    place: &mut MaybeUninit<ModelFile<'static>>,
+    memory: MemoryView<'_>,
+    spiking: &mut InputSpikes,
+) -> bool {
+    let file = match ModelFile::open_in(place, bytes) {
+        Ok(file) => file,
+        Err(error) => {
+            defmt::error!("a model in a slot cannot be used: {}", error);
+            return false;
+        }
+    };
+    let Ok(mut network) = Network::new(file.model(), memory) else {
+        defmt::error!("the memory is too small for model {=u32:08x}", file.id());
+        return false;
+    };
+    let tested = file.self_test(&mut network, spiking);
+    if let Err(error) = tested {
+        defmt::error!("model {=u32:08x} does not pass its self-test: {}", file.id(), error);
+    }
+    tested.is_ok()
 }
 
 /// Opens the model; ends if it is none. Like [`start`] not part of `main`, whose stack is in use for ever.
 #[inline(never)]
-fn open(place: &'static mut MaybeUninit<ModelFile<'static>>) -> &'static ModelFile<'static> {
-    match ModelFile::open_in(place, &MODEL.0) {
+fn open(
+    place: &'static mut MaybeUninit<ModelFile<'static>>,
+    bytes: &'static [u8],
+) -> &'static ModelFile<'static> {
+    match ModelFile::open_in(place, bytes) {
         Ok(file) => file,
         Err(error) => {
             defmt::error!("the model cannot be used: {}", error);

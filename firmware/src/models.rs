@@ -109,8 +109,8 @@ impl<F: NorFlash + Mapped> ModelStore for Stored<F> {
 
     fn activate(&mut self) -> Result<(), LinkError> {
         self.slots.verify()?;
-        self.slots.seal()?;
-        Ok(())
+        // The memory is in use by the model that runs: the next start tries this one, and seals it if it passes its self-test.
+        Ok(self.slots.propose()?)
     }
 
     fn rollback(&mut self) -> Result<(), LinkError> {

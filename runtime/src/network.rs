@@ -174,8 +174,7 @@ impl<'m, 'a> Network<'m, 'a> {
             receives = !self.memory.spikes.is_empty();
         }
         if receives || !self.level {
-            let MemoryView { spikes, votes, scores, .. } = &mut self.memory;
-            self.level = self.model.readout().update(spikes, votes, scores);
+            self.update_scores();
         }
     }
 
@@ -219,6 +218,14 @@ impl<'m, 'a> Network<'m, 'a> {
             *total = total.wrapping_add(1);
         }
         self.resting = self.resting & !(1 << layer) | u16::from(update.rests) << layer;
+    }
+
+    /// Last stage of a timestep: the spikes of the last layer vote for their classes.
+    #[cfg_attr(not(target_os = "none"), inline)]
+    #[cfg_attr(target_os = "none", inline(never))]
+    fn update_scores(&mut self) {
+        let MemoryView { spikes, votes, scores, .. } = &mut self.memory;
+        self.level = self.model.readout().update(spikes, votes, scores);
     }
 
     /// A bit for each layer, the lowest for the first, that rests: without a spike its timesteps are skipped.

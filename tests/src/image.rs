@@ -3,15 +3,17 @@
 //!
 //! Read from the symbols and from the few Thumb instructions that move the stack pointer, call, or are a floating-point unit's.
 //! Whatever else moves the stack pointer or calls is an error, not a guess; jumps through the compiler's tables stay in their
-//! function. Only the runtime's sums call through pointers, which are those of its kernels.
+//! function. Only two functions of the runtime's sums call through pointers, which are those of their kernels.
 
 use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An image's functions, by address.
 #[derive(Clone, Debug)]
 pub struct Image {
     functions: BTreeMap<u64, Function>,
+    /// Addresses of the handlers in the table of vectors, each once.
+    handlers: BTreeSet<u64>,
 }
 
 /// What is known of a function.
@@ -35,10 +37,17 @@ pub struct Function {
     unknown: Vec<String>,
 }
 
-/// The module whose functions call kernels through pointers, as symbols name it.
-const CALLS_KERNELS: &str = "spikelet_runtime3arm4sums";
-/// How the names of these kernels begin.
-const KERNELS: [&str; 2] = ["spikelet_sum", "spikelet_graded"];
+/// The functions that call kernels through pointers, as symbols name them, and how the names of these kernels begin.
+const CALLS_KERNELS: [(&str, &str); 2] = [
+    ("spikelet_runtime3arm4sums8add_rows", "spikelet_sum"),
+    ("spikelet_runtime3arm4sums8each_row", "spikelet_graded"),
+];
+
+/// What the core stacks when an interrupt comes in code without floating point, and what keeps the stack divisible by 8.
+pub const EXCEPTION_FRAME: u64 = 32 + 4;
+
+/// Handlers in the table of vectors that are no interrupts: the start, and what ends the program.
+const NO_INTERRUPTS: [&str; 3] = ["Reset", "HardFault", "DefaultHandler_"];
 
 /// A chain of calls and the stack that it takes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,7 +91,29 @@ impl Image {
             }
         }
         assert!(!marks.is_empty() && functions.values().any(|function| function.frame > 0), "no Thumb code");
-        Self { functions }
+        let table = file.section_by_name(".vector_table").expect("the start is in a table");
+        // The first word is where the stack begins; the lowest bit of an address says that it is Thumb; 0 is reserved.
+        let words = table.data().unwrap().chunks_exact(4).skip(1);
+        let addresses = words.map(|word| u64::from(u32::from_le_bytes(word.try_into().unwrap()) & !1));
+        let handlers = addresses.filter(|&address| address != 0).collect();
+        Self { functions, handlers }
+    }
+
+    /// How deep each interrupt's handler can get, by its names.
+    ///
+    /// # Errors
+    /// As [`Image::depth`].
+    pub fn interrupts(&self) -> Result<Vec<(String, u64)>, String> {
+        let mut interrupts = Vec::new();
+        for &handler in &self.handlers {
+            let function =
+                self.functions.get(&handler).ok_or_else(|| format!("no handler begins at {handler:#x}"))?;
+            if !function.names.iter().any(|name| NO_INTERRUPTS.contains(&name.as_str())) {
+                let depth = self.depth_at(handler, &mut Vec::new(), &mut BTreeMap::new())?;
+                interrupts.push((function.names.join(" = "), depth.bytes));
+            }
+        }
+        Ok(interrupts)
     }
 
     /// Every function.
@@ -131,10 +162,10 @@ impl Image {
         }
         let mut callees = function.calls.clone();
         if !function.through_pointers.is_empty() {
-            if !name.contains(CALLS_KERNELS) {
+            let Some((_, kernels)) = CALLS_KERNELS.iter().find(|(caller, _)| name.contains(caller)) else {
                 return Err(format!("{name}: {}", function.through_pointers.join(", ")));
-            }
-            let kernel = |name: &String| KERNELS.iter().any(|kernel| name.starts_with(kernel));
+            };
+            let kernel = |name: &String| name.starts_with(kernels);
             let kernels = self.functions.iter().filter(|(_, function)| function.names.iter().any(kernel));
             callees.extend(kernels.map(|(&address, _)| address));
         }

@@ -2,17 +2,12 @@
 
 use spikelet::device::{Board, FirmwareOptions, build};
 use spikelet_runtime::Width;
-use spikelet_tests::image::Image;
+use spikelet_tests::image::{EXCEPTION_FRAME, Image};
 use spikelet_tests::{GENERAL, random_model_in, rate};
 use std::fs;
 
-/// Cores besides those of the boards: the application linked for them with a board's memory map, which does not run.
-const OTHER_CORES: [&str; 1] = ["thumbv6m-none-eabi"];
-
-/// Bytes that the stack may take beyond the states.
+/// Bytes that the stack may take beyond the states, interrupts included.
 const STACK: u64 = 1024;
-/// The same of ARMv6-M, whose kernels keep more on it; no board here runs the application on such a core.
-const STACK_V6M: u64 = 1152;
 
 /// What the compiler and core call ways to panic.
 const PANICS: [&str; 5] = ["panic", "begin_unwind", "unwrap_failed", "expect_failed", "_fail"];
@@ -56,26 +51,27 @@ fn floating(image: &Image) -> Vec<String> {
 
 #[test]
 fn no_image_can_panic_or_computes_in_floating_point_and_its_stack_is_bounded() {
-    // M4 and M7 share a target.
-    let boards = Board::APPLICATION.into_iter().filter(|&board| board != Board::Mps2An500);
-    let of_boards = boards.map(|board| (board, board.target()));
-    let others = OTHER_CORES.map(|core| (Board::Mps2An386, core));
-    for (board, target) in of_boards.chain(others) {
-        let image = image(board, target, &[]);
+    // M4 and M7 share a target; boards of a core that another one has differ in their drivers.
+    for board in Board::ALL.into_iter().filter(|&board| board != Board::Mps2An500) {
+        let image = image(board, board.target(), &[]);
         assert!(image.named(&["spikelet_runtime"]).count() > 5, "these are not its functions");
-        assert_eq!(image.named(&PANICS).collect::<Vec<_>>(), Vec::<&str>::new(), "{board}, {target}");
-        assert_eq!(floating(&image), Vec::<String>::new(), "{board}, {target}");
+        assert_eq!(image.named(&PANICS).collect::<Vec<_>>(), Vec::<&str>::new(), "{board}");
+        assert_eq!(floating(&image), Vec::<String>::new(), "{board}");
         let depth = image.depth("Reset").unwrap();
         let fault = image.depth("HardFault").unwrap();
+        let interrupts = image.interrupts().unwrap();
+        assert_eq!(interrupts.len(), 1, "{board}: the UART's");
+        // The deepest they can get is each on top of the one before it.
+        let above: u64 = interrupts.iter().map(|(_, bytes)| EXCEPTION_FRAME + bytes).sum();
+        let most = depth.bytes + above;
         println!(
-            "{board}, {target}: at most {} B of stack, and 36 + {} B more in a fault",
-            depth.bytes, fault.bytes
+            "{board}: at most {most} B of stack, {above} B of them of interrupts, and {EXCEPTION_FRAME} + {} B more in a fault",
+            fault.bytes
         );
-        for (name, bytes) in &depth.chain {
+        for (name, bytes) in depth.chain.iter().chain(&interrupts) {
             println!("{bytes:6} {name}");
         }
-        let most = if target.starts_with("thumbv6m") { STACK_V6M } else { STACK };
-        assert!((1..most).contains(&depth.bytes), "{board}, {target}: {depth:#?}");
+        assert!((1..STACK).contains(&most), "{board}: {depth:#?}, {interrupts:?}");
     }
 }
 

@@ -718,7 +718,7 @@ fn keys_of_a_board_change_its_class_its_pins_and_its_alert() {
     let socket = folder.path().join("monitor");
     let monitor = format!("unix:{},server=on,wait=off", socket.display());
     let (_qemu, mut client) =
-        Qemu::start_with(Board::Lm3s6965Evb, &firmware.elf, &["-qmp", &monitor]).unwrap();
+        Qemu::start_with(Board::Lm3s6965Evb, &firmware.elf, None, &["-qmp", &monitor]).unwrap();
     let mut monitor = Monitor::connect(&socket);
     assert_eq!(look(&mut client).steps, 0, "it is off");
     // QEMU's reset forgets that keys are released, until they are pressed and released.

@@ -408,6 +408,89 @@ fn the_running_model_is_never_written_to() {
     assert_eq!(slots.active().unwrap().crc, crc(a));
 }
 
+/// As [`update`], but the next start tries the model.
+fn propose<F: NorFlash + Mapped>(slots: &mut Slots<F>, model: &AlignedBytes) -> Result<(), SlotError> {
+    let held = slots.offer(length(model), crc(model))?;
+    slots.write(held, &model[held as usize..])?;
+    slots.verify()?;
+    slots.propose()
+}
+
+/// A model that the next start tries is active if it passes, and gone if it does not; with a cut in any write of the update or of the
+/// start, a whole model that passes is started all the same.
+#[test]
+fn a_proposed_model_is_tried_before_it_is_active() {
+    let [old, older, new] = models();
+    let before = with_two(older, old);
+    for passes in [true, false] {
+        let usable = |bytes: &[u8]| passes || bytes != &new[..];
+        // Two starts on end: of the update and of the trial.
+        let run = |flash: Flash, cut: Option<usize>, seed: u64| {
+            let mut slots = open(flash);
+            assert_eq!(slots.boot(usable), Some(&old[..]));
+            let first = propose(&mut slots, new).err();
+            let mut flash = slots.into_flash();
+            let operations = flash.operations();
+            flash.restart();
+            if let Some(operation) = cut.and_then(|cut| cut.checked_sub(operations)) {
+                flash.cut_at(operation, seed);
+            }
+            let mut slots = open(flash);
+            let active = slots.active().unwrap();
+            assert_eq!(active.crc, crc(old), "nothing is active before it was tried");
+            let started = slots.boot(usable).unwrap();
+            let flash = slots.into_flash();
+            (operations + flash.operations(), first, started, flash)
+        };
+        let (operations, first, started, flash) = run(before.clone(), None, 0);
+        assert_eq!((first, started), (None, if passes { &new[..] } else { &old[..] }));
+        let [first, second] = open(flash).models();
+        assert_eq!(first.map(|model| model.crc), Some(if passes { crc(new) } else { crc(old) }));
+        assert_eq!(second.map(|model| model.crc), passes.then(|| crc(old)));
+        for cut in 0..operations {
+            for seed in 0..12 {
+                let mut flash = before.clone();
+                flash.cut_at(cut, seed);
+                let (_, _, started, mut flash) = run(flash, Some(cut), seed);
+                assert!(usable(started) && (started == &old[..] || started == &new[..]));
+                flash.restart();
+                let mut slots = open(flash);
+                let again = slots.boot(usable).unwrap();
+                assert!(started == &old[..] || again == started, "what ran is not lost: {cut}, {seed}");
+                match propose(&mut slots, new) {
+                    Err(SlotError::Active) => assert!(passes && again == &new[..]),
+                    done => done.unwrap(),
+                }
+                let mut flash = slots.into_flash();
+                flash.restart();
+                assert_eq!(open(flash).boot(usable), Some(if passes { &new[..] } else { &old[..] }));
+            }
+        }
+    }
+}
+
+/// Going back counts more than a model that waits for its trial; what is sealed and no longer usable is left out.
+#[test]
+fn starts_take_the_newest_that_is_usable() {
+    let [a, b, c] = models();
+    let mut slots = open(with_two(a, b));
+    start(&mut slots);
+    propose(&mut slots, c).unwrap();
+    assert_eq!(slots.proposed().unwrap().crc, crc(c));
+    assert_eq!(slots.rollback(), Err(SlotError::NoOther), "it would be the one that is overwritten");
+    assert_eq!(slots.boot(|bytes| bytes != &c[..]), Some(&b[..]));
+    assert_eq!(slots.proposed(), None);
+    propose(&mut slots, a).unwrap();
+    assert_eq!(slots.boot(|_| true), Some(&a[..]));
+    propose(&mut slots, b).unwrap();
+    assert_eq!(slots.proposed().unwrap().crc, crc(b));
+    slots.rollback().unwrap();
+    assert_eq!((slots.proposed(), slots.active().unwrap().crc), (None, crc(b)));
+    assert_eq!(slots.boot(|bytes| bytes == &a[..]), Some(&a[..]));
+    assert_eq!(slots.running(), Some(Slot::First));
+    assert_eq!((slots.boot(|_| false), slots.running()), (None, None));
+}
+
 /// The model before, sent again, is there already; a head that is full of seals is erased then, and not before.
 #[test]
 fn going_back_and_forth_ends_with_a_full_head() {

@@ -1,8 +1,9 @@
 //! Boards, chosen by a feature of their name; those of the MPS2 share a module.
 //!
 //! A board's module offers `CORE_HERTZ` and `start`, which gives the board and its UART. That of an emulated board also has the
-//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`. A board with a source of
-//! spikes has `live` besides: its continuous operation.
+//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`. With the feature `slots`, its module `flash`
+//! offers `take`, which gives the flash for models once, and `SLOTS`, which says where in it they are kept. A board with a
+//! source of spikes has `live`: its continuous operation.
 
 #[cfg(feature = "lm3s6965evb")]
 #[path = "lm3s6965evb.rs"]
@@ -20,6 +21,9 @@ mod chosen;
 #[path = "netduinoplus2.rs"]
 mod chosen;
 
+#[cfg(feature = "mps2")]
+#[path = "mps2_flash.rs"]
+pub mod flash;
 mod interrupts;
 mod registers;
 

@@ -1,8 +1,8 @@
 //! The records in a slot's head. All numbers are little endian.
 //!
 //! ```text
-//! offer, seal:  magic u32 | generation u32 | length u32 | CRC of the model u32 | 12 B of FF | CRC of the 28 B before u32
-//! mark:         magic u32 | index u32 | CRC of the model u32 | CRC of the 12 B before u32
+//! offer, seal, proposal:  magic u32 | generation u32 | length u32 | CRC of the model u32 | 12 B of FF | CRC of the 28 B before u32
+//! mark:                   magic u32 | index u32 | CRC of the model u32 | CRC of the 12 B before u32
 //! ```
 
 use super::Mapped;
@@ -11,6 +11,7 @@ use spikelet_export::crc;
 
 const OFFER: [u8; 4] = *b"SPKO";
 const SEAL: [u8; 4] = *b"SPKS";
+const PROPOSAL: [u8; 4] = *b"SPKP";
 const MARK: [u8; 4] = *b"SPKM";
 
 /// Bytes of an offer or a seal.
@@ -29,7 +30,7 @@ pub struct Offer {
     pub crc: u32,
 }
 
-/// What makes a model active.
+/// What makes a model active, or with another magic says that it is to be tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Seal {
     pub generation: u32,
@@ -46,6 +47,10 @@ impl Offer {
 impl Seal {
     pub fn record(&self) -> [u8; RECORD as usize] {
         record(SEAL, [self.generation, self.length, self.crc])
+    }
+
+    pub fn proposal(&self) -> [u8; RECORD as usize] {
+        record(PROPOSAL, [self.generation, self.length, self.crc])
     }
 }
 
@@ -125,9 +130,18 @@ impl<'f, F: NorFlash + Mapped> Head<'f, F> {
 
     /// The valid seal with the highest generation.
     pub fn newest_seal(&self) -> Option<Seal> {
+        self.newest(SEAL)
+    }
+
+    /// The valid proposal with the highest generation.
+    pub fn newest_proposal(&self) -> Option<Seal> {
+        self.newest(PROPOSAL)
+    }
+
+    fn newest(&self, magic: [u8; 4]) -> Option<Seal> {
         let mut newest: Option<Seal> = None;
         for index in 0..Self::SEALS {
-            let Some([generation, length, crc]) = self.record(Self::seal(index), SEAL) else { continue };
+            let Some([generation, length, crc]) = self.record(Self::seal(index), magic) else { continue };
             if newest.is_none_or(|newest| generation > newest.generation) {
                 newest = Some(Seal { generation, length, crc });
             }
@@ -139,6 +153,12 @@ impl<'f, F: NorFlash + Mapped> Head<'f, F> {
     pub fn free_seal(&self) -> Option<u32> {
         let mut places = (0..Self::SEALS).map(|index| self.offset.wrapping_add(Self::seal(index)));
         places.find(|&place| self.is_erased(place, RECORD))
+    }
+
+    /// True if there is room for a proposal and the seal behind it.
+    pub fn has_room(&self) -> bool {
+        let erased = |&index: &u32| self.is_erased(self.offset.wrapping_add(Self::seal(index)), RECORD);
+        (0..Self::SEALS).filter(erased).nth(1).is_some()
     }
 
     /// True if no seal was ever begun.

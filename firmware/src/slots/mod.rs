@@ -12,6 +12,7 @@
 //!
 //! - The **offer** is written after the head was erased. It names the model that is being received by length and CRC.
 //! - A **mark** says that the file is written up to some erase page, so that a broken transfer goes on from there.
+//! - A **proposal** asks the next start to try the model, and to seal it if it passes. It lies among the seals.
 //! - A **seal** makes the model active, with a generation above all others. Writing it is the one step that activates.
 //!
 //! Active is the model with the newest seal whose bytes have the CRC and the length that the seal says; if they have not, the
@@ -160,7 +161,8 @@ impl core::error::Error for SlotError {}
 /// Two slots in a region of flash.
 ///
 /// An update is [`offer`](Self::offer), [`write`](Self::write) until all bytes are there, [`verify`](Self::verify), the
-/// caller's own checks of the bytes, and [`seal`](Self::seal).
+/// caller's own checks of the bytes, and [`seal`](Self::seal). A board whose memory is all in use by the model that runs makes its
+/// own checks at the next start, when it is not: [`propose`](Self::propose), a reset, and [`boot`](Self::boot).
 #[derive(Debug)]
 pub struct Slots<F> {
     flash: F,
@@ -240,6 +242,44 @@ impl<F: NorFlash + Mapped> Slots<F> {
         self.running = Some(model.slot);
         self.transfer = None;
         self.flash.lasting(self.first_byte(model.slot), model.length)
+    }
+
+    /// Starts a model, and gives its bytes: that of the newest proposal, which is sealed if it is `usable` and given up if it is
+    /// not; else the active one if it is; else the other one. `None` if there is no such model: one that is built in runs.
+    ///
+    /// A power cut in it is like one before it, or behind it.
+    pub fn boot(&mut self, mut usable: impl FnMut(&'static [u8]) -> bool) -> Option<&'static [u8]> {
+        if let Some(proposed) = self.proposed() {
+            let bytes = self.start(&proposed);
+            let sealed =
+                usable(bytes).then(|| self.append_seal(proposed.slot, proposed.length, proposed.crc));
+            match sealed {
+                Some(Ok(_)) => return Some(bytes),
+                // Flash that does not work leaves the proposal to another start.
+                Some(Err(_)) => {}
+                None => {
+                    let _ = self.erase_head(proposed.slot);
+                }
+            }
+        }
+        for model in self.models().into_iter().flatten() {
+            let bytes = self.start(&model);
+            if usable(bytes) {
+                return Some(bytes);
+            }
+        }
+        self.start_built_in();
+        None
+    }
+
+    /// The model that the next start is to try: the one of a proposal that is newer than every seal, if it is whole.
+    pub fn proposed(&self) -> Option<Model> {
+        let newest = self.newest_generation();
+        Slot::BOTH.into_iter().find_map(|slot| {
+            let Seal { generation, length, crc } =
+                self.head(slot).newest_proposal().filter(|proposal| proposal.generation > newest)?;
+            self.is_whole(slot, length, crc).then_some(Model { slot, generation, length, crc })
+        })
     }
 
     /// The slot whose model runs.
@@ -331,12 +371,23 @@ impl<F: NorFlash + Mapped> Slots<F> {
 
     /// Writes a seal with a generation above all others: the step that activates.
     fn append_seal(&mut self, slot: Slot, length: u32, crc: u32) -> Result<Model, SlotError> {
-        let newest = Slot::BOTH.map(|slot| self.head(slot).newest_seal().map_or(0, |seal| seal.generation));
-        let generation = newest[0].max(newest[1]).checked_add(1).ok_or(SlotError::Full)?;
-        let place = self.head(slot).free_seal().ok_or(SlotError::Full)?;
-        let record = Seal { generation, length, crc }.record();
-        self.flash.write(place, &record).map_err(|_| SlotError::Flash)?;
+        let generation = self.newest_generation().checked_add(1).ok_or(SlotError::Full)?;
+        let seal = Seal { generation, length, crc };
+        self.append(slot, &seal.record())?;
         Ok(Model { slot, generation, length, crc })
+    }
+
+    /// Writes a record behind the others.
+    fn append(&mut self, slot: Slot, record: &[u8]) -> Result<(), SlotError> {
+        let place = self.head(slot).free_seal().ok_or(SlotError::Full)?;
+        self.flash.write(place, record).map_err(|_| SlotError::Flash)
+    }
+
+    /// The highest generation of all seals; 0 without one.
+    fn newest_generation(&self) -> u32 {
+        let [first, second] =
+            Slot::BOTH.map(|slot| self.head(slot).newest_seal().map_or(0, |seal| seal.generation));
+        first.max(second)
     }
 }
 

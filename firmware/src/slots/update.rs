@@ -1,6 +1,6 @@
 //! Receiving a model into the slot that does not run.
 
-use super::head::{Head, Offer, mark};
+use super::head::{Head, Offer, Seal, mark};
 use super::{Mapped, Model, Slot, SlotError, Slots};
 use embedded_storage::nor_flash::NorFlash;
 use spikelet_export::PREFIX;
@@ -52,7 +52,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
         self.transfer = None;
         let head = self.head(slot);
         let mut written = 0;
-        if head.offer() == Some(offer) && head.free_seal().is_some() {
+        if head.offer() == Some(offer) && head.has_room() {
             let held = head.held(&offer);
             // What was ever sealed is not written to.
             if held == length || head.is_unsealed() {
@@ -184,6 +184,24 @@ impl<F: NorFlash + Mapped> Slots<F> {
         Ok(model)
     }
 
+    /// Lets the next start try the verified model, and make it the active one if it passes: see [`boot`](Self::boot).
+    ///
+    /// # Errors
+    /// As [`seal`](Self::seal); after [`SlotError::Flash`] the model may be tried or not.
+    pub fn propose(&mut self) -> Result<(), SlotError> {
+        let Transfer { slot, offer: Offer { length, crc }, verified, .. } = self.complete()?;
+        if !verified {
+            return Err(SlotError::Unverified);
+        }
+        if !self.head(slot).has_room() {
+            return Err(SlotError::Full);
+        }
+        let generation = self.newest_generation().checked_add(1).ok_or(SlotError::Full)?;
+        self.append(slot, &Seal { generation, length, crc }.proposal())?;
+        self.transfer = None;
+        Ok(())
+    }
+
     /// Gives the offered model up: it is received from its first byte when it is offered again.
     ///
     /// # Errors
@@ -198,7 +216,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
         self.transfer.map(|transfer| (transfer.slot, transfer.held()))
     }
 
-    fn erase_head(&mut self, slot: Slot) -> Result<(), SlotError> {
+    pub(super) fn erase_head(&mut self, slot: Slot) -> Result<(), SlotError> {
         let from = self.head_offset(slot);
         self.flash.erase(from, from.wrapping_add(Head::<F>::PAGE)).map_err(|_| SlotError::Flash)
     }

@@ -23,8 +23,9 @@ global_asm!(".set SPIKELET_DSP, 0", include_str!("sums_thumb2.s"), options(raw))
 
 /// Rows of a list at most, so that it takes little stack. Bytes hold the sums of 56 fields of 2 bits.
 const ROWS: usize = 32;
-/// Words of a list: four more for each chunk, of which those of 5 rows are the smallest, and the last.
-const LIST: usize = ROWS + 4 * ROWS.div_ceil(5) + 1;
+/// Words of a list: room for 25 rows in chunks of 5, as many as the spikes of a usual timestep, each chunk with four words more, and
+/// for the last word. Larger chunks leave room for more rows.
+const LIST: usize = 5 * (5 + 4) + 1;
 
 /// What a kernel works on; the assembly knows the offsets.
 #[repr(C)]
@@ -83,6 +84,8 @@ struct Plane {
     lanes: Lanes,
     /// Rows that the lanes hold.
     chunk: usize,
+    /// Rows of a list.
+    rows: usize,
     /// A group has 2 to the power of so many words.
     group: u32,
     groups: Kernel,
@@ -99,6 +102,7 @@ impl Plane {
         bias: 127,
         lanes: Lanes::HALVES,
         chunk: ROWS,
+        rows: Self::rows(ROWS),
         group: 2,
         groups: spikelet_sum8_groups,
         rest: spikelet_sum8_words,
@@ -110,6 +114,7 @@ impl Plane {
         bias: 7,
         lanes: Lanes::BYTES,
         chunk: 16,
+        rows: Self::rows(16),
         groups: spikelet_sum4_groups,
         rest: spikelet_sum4_words,
         graded: spikelet_graded4,
@@ -122,17 +127,21 @@ impl Plane {
         bias: 1,
         lanes: Lanes::NIBBLES,
         chunk: 7,
+        rows: Self::rows(7),
         groups: spikelet_sum2_groups,
         rest: spikelet_sum2_words,
         graded: spikelet_graded2,
         ..Self::EIGHT
     };
+    /// Under a plane of one bit.
+    const LOWER_TWO: Self = Self { bias: 2, chunk: 5, rows: Self::rows(5), ..Self::TWO };
     /// With Thumb-2, the kernel takes words alone.
     const ONE: Self = Self {
         bits: 1,
         columns: 5,
         lanes: Lanes::NIBBLES,
         chunk: 15,
+        rows: Self::rows(15),
         group: if cfg!(thumb2) { 0 } else { 1 },
         #[cfg(thumb2)]
         groups: spikelet_sum1_words,
@@ -153,7 +162,7 @@ impl Plane {
             }
             Width::Four if cfg!(feature = "width-4") => &[Self::FOUR],
             Width::Three if cfg!(feature = "width-3") => {
-                &[Self { below: 2, scale: 4, bias: 1, ..Self::ONE }, Self { bias: 2, chunk: 5, ..Self::TWO }]
+                &[Self { below: 2, scale: 4, bias: 1, ..Self::ONE }, Self::LOWER_TWO]
             }
             Width::Two if cfg!(feature = "width-2") => &[Self::TWO],
             _ => &[],
@@ -162,6 +171,13 @@ impl Plane {
 }
 
 impl Plane {
+    /// Rows of a list: as many as it has room for, and [`ROWS`] at most.
+    const fn rows(chunk: usize) -> usize {
+        let (chunks, rest) = ((LIST - 1) / (chunk + 4), (LIST - 1) % (chunk + 4));
+        let rows = chunks * chunk + rest.saturating_sub(4);
+        if rows < ROWS { rows } else { ROWS }
+    }
+
     /// Words of whose columns all have room among so many sums, and whether there are more.
     #[inline(always)]
     fn words(&self, synapses: &Synapses<'_>, room: usize) -> (usize, bool) {
@@ -223,7 +239,10 @@ pub(crate) fn sum(synapses: &Synapses<'_>, spiking: &[u16], sums: &mut [i32]) {
         if partial && !part.is_empty() {
             add_part(synapses, plane, spiking, added, full, part);
         }
-        added |= add_rows(synapses, plane, spiking, added, full, whole);
+        // List by list, so that little of this is on the stack twice.
+        for spiking in spiking.chunks(plane.rows.max(1)) {
+            added |= add_rows(synapses, plane, spiking, added, full, whole);
+        }
     }
     if !added {
         sums.fill(0);
@@ -318,7 +337,7 @@ fn add_part(
 }
 
 /// Writes the sums of the columns of a plane's first `words` words, or adds them to what is there; says whether there was a row
-/// at all.
+/// at all. The inputs are at most as many as a list has room for.
 #[inline(never)]
 fn add_rows(
     synapses: &Synapses<'_>,
@@ -328,50 +347,45 @@ fn add_rows(
     words: usize,
     sums: &mut [i32],
 ) -> bool {
-    let mut added = false;
     let mut list = [const { MaybeUninit::uninit() }; LIST];
-    for spiking in spiking.chunks(ROWS) {
-        let Some(rows) = fill(synapses, plane, spiking, &mut list) else { continue };
-        let mut arguments = Arguments {
-            list: list.as_mut_ptr().cast(),
-            sums: sums.as_mut_ptr(),
-            groups: (words >> plane.group) as u32,
-            offset: 0,
-            add: u32::from(add | added),
-            cursor: 0,
-            bytes: if plane.scale > 1 {
-                [plane.scale, (plane.bias * rows).wrapping_neg()]
-            } else {
-                Lanes::BYTES.start(plane.bias, rows)
-            },
-        };
-        // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a plane of a row, of at least `words` words;
-        // a kernel reads so many of it and writes the sums of their columns, for which there is room. Nothing else refers to
-        // them meanwhile.
-        unsafe {
-            if arguments.groups > 0 {
-                (plane.groups)(&mut arguments);
-            }
-            let grouped = words >> plane.group << plane.group;
-            arguments.groups = (words - grouped) as u32;
-            arguments.offset = 4 * grouped as u32;
-            if arguments.groups > 0 {
-                (plane.rest)(&mut arguments);
-            }
-        }
-        added = true;
+    let rows = fill(synapses, plane, spiking, &mut list);
+    if rows == 0 {
+        return false;
     }
-    added
+    let grouped = words >> plane.group << plane.group;
+    let mut arguments = Arguments {
+        list: list.as_mut_ptr().cast(),
+        sums: sums.as_mut_ptr(),
+        groups: (words >> plane.group) as u32,
+        offset: 0,
+        add: add.into(),
+        cursor: 0,
+        bytes: if plane.scale > 1 {
+            [plane.scale, (plane.bias * rows).wrapping_neg()]
+        } else {
+            Lanes::BYTES.start(plane.bias, rows)
+        },
+    };
+    // SAFETY: the list is filled up to the 0 that ends it. Every pointer in it is to a plane of a row, of at least `words` words;
+    // a kernel reads so many of it and writes the sums of their columns, for which there is room. Nothing else refers to
+    // them meanwhile.
+    unsafe {
+        if arguments.groups > 0 {
+            (plane.groups)(&mut arguments);
+        }
+        arguments.groups = (words - grouped) as u32;
+        arguments.offset = 4 * grouped as u32;
+        if arguments.groups > 0 {
+            (plane.rest)(&mut arguments);
+        }
+    }
+    true
 }
 
-/// Fills the list with the rows of spiking inputs, at most [`ROWS`]; says how many they are, `None` if there is none.
-#[inline(always)]
-fn fill(
-    synapses: &Synapses<'_>,
-    plane: &Plane,
-    spiking: &[u16],
-    list: &mut [MaybeUninit<u32>; LIST],
-) -> Option<u32> {
+/// Fills the list with the rows of spiking inputs, at most the plane's; says how many they are. Apart from [`add_rows`], so that
+/// its stack is free while a kernel is at work.
+#[inline(never)]
+fn fill(synapses: &Synapses<'_>, plane: &Plane, spiking: &[u16], list: &mut [MaybeUninit<u32>; LIST]) -> u32 {
     let shape = synapses.shape();
     let rows = Rows {
         // Rows lie in the block, whose length is that of all rows: so their addresses do not overflow.
@@ -382,7 +396,7 @@ fn fill(
     };
     let mut end: *mut u32 = list.as_mut_ptr().cast();
     let mut all = 0;
-    for spiking in spiking.get(..ROWS).unwrap_or(spiking).chunks(plane.chunk.max(1)) {
+    for spiking in spiking.get(..plane.rows).unwrap_or(spiking).chunks(plane.chunk.max(1)) {
         // SAFETY: there is room for so many rows, and for the four other words of so many chunks; no chunk is empty. A table has a
         // row for each input, and rows it names are in the block.
         unsafe {
@@ -404,5 +418,5 @@ fn fill(
     }
     // SAFETY: there is room for the last word.
     unsafe { end.write(0) };
-    if all == 0 { None } else { Some(all) }
+    all
 }

@@ -12,7 +12,9 @@ use std::path::{Path, PathBuf};
 
 #[derive(Debug, clap::Args)]
 pub struct EvalArgs {
-    /// Folder of a run, measured in float and in fixed point, or a model file, measured in fixed point.
+    /// Folder of a run, measured in float and in fixed point, or a model file or the name of a model that comes with Spikelet,
+    /// measured in fixed point.
+    #[arg(value_parser = model::named)]
     path: PathBuf,
     /// Use only the first so many test images.
     #[arg(long, value_name = "N")]

@@ -1,5 +1,6 @@
 //! `spikelet export`: quantise a run and write a model file.
 
+use super::card;
 use super::exported_layer::{self, ExportedLayer};
 use super::folder::DataFolder;
 use super::{model, show};
@@ -39,6 +40,9 @@ pub struct ExportArgs {
     /// Write the model even if a layer never spikes.
     #[arg(long)]
     allow_silent: bool,
+    /// Write the model's card beside it: what it is, how good, and what made it.
+    #[arg(long)]
+    card: bool,
     #[command(flatten)]
     folder: DataFolder,
 }
@@ -78,6 +82,9 @@ pub fn run(args: ExportArgs, json: bool) -> anyhow::Result<()> {
     let images = model::first(&data.test, args.samples)?;
     let decision = args.early_exit.map(|points| Decision { data: &data, points });
     let exported = export(&trained, args.bits.as_ref(), &images, out, args.allow_silent, decision)?;
+    if args.card {
+        card::write(&exported, &trained.config, args.early_exit)?;
+    }
     show::show(json, &exported, print)
 }
 

@@ -12,6 +12,8 @@ use spikelet_runtime::Shape;
 #[derive(Debug, Serialize)]
 pub struct ExportedLayer {
     pub neurons: usize,
+    /// Width of a weight.
+    pub bits: u8,
     inputs: usize,
     weights: usize,
     /// Weights that were not 0 and are now.
@@ -54,6 +56,7 @@ pub fn layers(file: &ModelFile<'_>, reports: &[LayerReport], fixed: &Simulation)
         always_on.dedup();
         ExportedLayer {
             neurons,
+            bits: layer.synapses().width().bits(),
             inputs,
             weights: report.weights,
             zeroed: report.zeroed,

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 
 #[derive(Debug, clap::Args)]
 pub struct InspectArgs {
-    /// Model file.
+    /// Model file, or the name of a model that comes with Spikelet.
+    #[arg(value_parser = model::named)]
     model: PathBuf,
     #[command(flatten)]
     costs: costs::CostArgs,

@@ -1,6 +1,7 @@
 //! Command line: one module per command.
 
 mod bench;
+mod card;
 mod costs;
 mod data;
 mod demo;

@@ -6,7 +6,40 @@ use crate::data::{Dataset, DatasetName, Samples};
 use crate::simulate::Stop;
 use anyhow::{Context, anyhow, bail};
 use spikelet_export::{AlignedBytes, EncoderHeader, ModelFile};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// Where the models lie that come with Spikelet.
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
+}
+
+/// A model as people name it: a file, or one of those that come with Spikelet, like `mnist-small`.
+///
+/// # Errors
+/// One sentence that says which models come with Spikelet, if it is neither.
+pub fn named(text: &str) -> Result<PathBuf, String> {
+    let path = PathBuf::from(text);
+    let is_name = path.components().count() == 1 && path.extension().is_none();
+    if path.exists() || !is_name {
+        return Ok(path);
+    }
+    let model = shipped().join(text).with_extension("spk");
+    if model.is_file() {
+        return Ok(model);
+    }
+    let mut names: Vec<String> = std::fs::read_dir(shipped())
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "spk"))
+        .filter_map(|path| path.file_stem().map(|name| name.to_string_lossy().into_owned()))
+        .collect();
+    names.sort();
+    Err(format!(
+        "there is no file {text}, and no model of this name comes with Spikelet: those are {}",
+        names.join(", ")
+    ))
+}
 
 /// Reads a model file; [`open`] checks it.
 pub fn read(path: &Path) -> anyhow::Result<AlignedBytes> {

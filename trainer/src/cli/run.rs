@@ -18,7 +18,8 @@ const MEASURED_SPIKES: u16 = 25;
 
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
-    /// Model file.
+    /// Model file, or the name of a model that comes with Spikelet.
+    #[arg(value_parser = model::named)]
     model: PathBuf,
     /// Board.
     #[arg(long, default_value = "qemu:mps2-an386")]

@@ -97,6 +97,11 @@ impl Board {
         }
     }
 
+    /// True if the flash that it keeps models in can be a file of this machine.
+    pub const fn has_flash_file(self) -> bool {
+        matches!(self, Self::Mps2An385 | Self::Mps2An386 | Self::Mps2An500 | Self::Mps2An505)
+    }
+
     /// QEMU's `-icount shift`: an instruction takes 2^shift ns of emulated time.
     pub const fn shift(self) -> u32 {
         match self {

@@ -1,7 +1,7 @@
 //! A board under QEMU.
 
 use super::{Board, Client, ensure_qemu};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs::File;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -28,19 +28,37 @@ impl Qemu {
     /// # Errors
     /// If QEMU is missing and cannot be installed, or does not start.
     pub fn start(board: Board, elf: &Path) -> Result<(Self, Client<UnixStream>)> {
-        Self::start_with(board, elf, &[])
+        Self::start_with(board, elf, None, &[])
+    }
+
+    /// The same with the flash for models in a file, which is made if it is not there, and holds what was written to it
+    /// however the emulation ends. Without a file that flash is empty at each start.
+    ///
+    /// # Errors
+    /// As [`Qemu::start`]; also if the board's flash cannot be kept in a file.
+    pub fn start_with_flash(
+        board: Board,
+        elf: &Path,
+        flash: Option<&Path>,
+    ) -> Result<(Self, Client<UnixStream>)> {
+        Self::start_with(board, elf, flash, &[])
     }
 
     /// The same with more of QEMU's own options.
     ///
     /// # Errors
-    /// As [`Qemu::start`].
-    pub fn start_with(board: Board, elf: &Path, options: &[&str]) -> Result<(Self, Client<UnixStream>)> {
+    /// As [`Qemu::start_with_flash`].
+    pub fn start_with(
+        board: Board,
+        elf: &Path,
+        flash: Option<&Path>,
+        options: &[&str],
+    ) -> Result<(Self, Client<UnixStream>)> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("uart");
         let uart = format!("socket,id=u0,path={},server=on,wait=off", socket.display());
         let serial = ["-chardev", &uart, "-serial", "chardev:u0"];
-        let mut qemu = Self::spawn(board, elf, folder, &[&serial, options].concat())?;
+        let mut qemu = Self::spawn(board, elf, folder, flash, &[&serial, options].concat())?;
         let stream = qemu.connect(&socket)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -52,15 +70,36 @@ impl Qemu {
     /// # Errors
     /// As [`Qemu::start`].
     pub fn start_alone(board: Board, elf: &Path) -> Result<Self> {
-        Self::spawn(board, elf, tempfile::tempdir()?, &[])
+        Self::spawn(board, elf, tempfile::tempdir()?, None, &[])
     }
 
     /// Every instruction takes the same emulated time, so that the board's timer counts them exactly; whatever else the
     /// machine does, the counts are the same. While the firmware sleeps, the time is the real one.
-    fn spawn(board: Board, elf: &Path, folder: TempDir, options: &[&str]) -> Result<Self> {
+    fn spawn(
+        board: Board,
+        elf: &Path,
+        folder: TempDir,
+        flash: Option<&Path>,
+        options: &[&str],
+    ) -> Result<Self> {
         ensure_qemu()?;
-        let process = Command::new("qemu-system-arm")
-            .args(["-M", board.machine(), "-nodefaults", "-display", "none"])
+        let mut command = Command::new("qemu-system-arm");
+        match flash {
+            None => command.args(["-M", board.machine()]),
+            Some(flash) => {
+                ensure!(board.has_flash_file(), "{board} has no flash that can be kept in a file");
+                let path = flash.to_str().context("the path of the flash's file is no text")?;
+                let memory = format!(
+                    "memory-backend-file,id=flash,size={},share=on,mem-path={}",
+                    16 << 20,
+                    // A comma would end the path.
+                    path.replace(',', ",,")
+                );
+                command.args(["-M", &format!("{},memory-backend=flash", board.machine()), "-object", &memory])
+            }
+        };
+        let process = command
+            .args(["-nodefaults", "-display", "none"])
             .args(["-icount", &format!("shift={},sleep=on", board.shift())])
             .args(["-semihosting-config", "enable=on,target=native"])
             .args(options)
