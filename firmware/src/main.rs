@@ -68,7 +68,11 @@ fn main() -> ! {
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
     let live = board::live(file.model());
-    let stop = Application::new(file, network, board, models, live).serve(&mut uart, buffers);
+    let mut application = Application::new(file, network, board, models, live);
+    if cfg!(feature = "live") {
+        application.begin_live();
+    }
+    let stop = application.serve(&mut uart, buffers);
     if stop == Stop::Restart {
         cortex_m::peripheral::SCB::sys_reset();
     }

@@ -714,13 +714,16 @@ fn wait_for(client: &mut Client<UnixStream>, chosen: Option<u16>) -> Observed {
 fn keys_of_a_board_change_its_class_its_pins_and_its_alert() {
     const CLASS_PINS: u32 = 0x4000_5000 + (0x7F << 2);
     const ALERT_PIN: u32 = 0x4002_5000 + (1 << 2);
-    let (folder, firmware) = firmware(Board::Lm3s6965Evb, &keys(5, None), &[]);
+    let (folder, firmware) = firmware(Board::Lm3s6965Evb, &keys(5, None), &["live"]);
     let socket = folder.path().join("monitor");
     let monitor = format!("unix:{},server=on,wait=off", socket.display());
     let (_qemu, mut client) =
         Qemu::start_with(Board::Lm3s6965Evb, &firmware.elf, None, &["-qmp", &monitor]).unwrap();
     let mut monitor = Monitor::connect(&socket);
-    assert_eq!(look(&mut client).steps, 0, "it is off");
+    assert!(look(&mut client).steps > 0, "it is on from the start");
+    client.ask(RequestBody::Live { on: false }).unwrap();
+    let off = look(&mut client);
+    assert_eq!(look(&mut client), off);
     // QEMU's reset forgets that keys are released, until they are pressed and released.
     const KEYS: [&str; 5] = ["up", "down", "left", "right", "ctrl"];
     for key in KEYS {
