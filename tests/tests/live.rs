@@ -720,7 +720,11 @@ fn keys_of_a_board_change_its_class_its_pins_and_its_alert() {
     let (_qemu, mut client) =
         Qemu::start_with(Board::Lm3s6965Evb, &firmware.elf, None, &["-qmp", &monitor]).unwrap();
     let mut monitor = Monitor::connect(&socket);
-    assert!(look(&mut client).steps > 0, "it is on from the start");
+    // It is on from the start.
+    let start = Instant::now();
+    while look(&mut client).steps == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
     client.ask(RequestBody::Live { on: false }).unwrap();
     let off = look(&mut client);
     assert_eq!(look(&mut client), off);
