@@ -131,7 +131,13 @@ impl<'m, 'a, B: Board, M: ModelStore, S: SpikeSource, O: Outputs> Application<'m
             self.pass_time(spiking);
             match stream.read_ready() {
                 Ok(true) => {}
-                Ok(false) => continue,
+                Ok(false) => {
+                    // The next timestep of the continuous operation may be due before anything is received.
+                    if !self.live.is_on() {
+                        self.board.sleep();
+                    }
+                    continue;
+                }
                 Err(error) => return Stop::Io(error),
             }
             let mut byte = [0];

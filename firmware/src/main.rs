@@ -5,6 +5,7 @@
 use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
+use spikelet_export::link::ResetCause;
 use spikelet_export::{ModelFile, link};
 #[cfg(not(feature = "slots"))]
 use spikelet_firmware::BuiltIn;
@@ -12,7 +13,7 @@ use spikelet_firmware::BuiltIn;
 use spikelet_firmware::Stored;
 #[cfg(feature = "slots")]
 use spikelet_firmware::slots::{SlotError, Slots};
-use spikelet_firmware::{Application, Buffers, Stop, board};
+use spikelet_firmware::{Application, Buffers, Stop, board, start};
 #[cfg(feature = "slots")]
 use spikelet_runtime::{InputSpikes, Need};
 use spikelet_runtime::{Memory, MemoryView, Network};
@@ -45,7 +46,14 @@ fn main() -> ! {
     static mut SPIKING: heapless::Vec<u16, INPUTS> = heapless::Vec::new();
     static mut OBSERVED: heapless::Vec<u8, { link::OBSERVED }> = heapless::Vec::new();
 
+    start::count();
     let (board, mut uart) = board::start();
+    #[cfg(feature = "hang")]
+    if start::resets().0 == 0 {
+        loop {
+            core::hint::spin_loop();
+        }
+    }
     #[cfg(feature = "panic")]
     panic!("on purpose");
     #[cfg(feature = "fault")]
@@ -60,7 +68,7 @@ fn main() -> ! {
     #[cfg(not(feature = "slots"))]
     let (bytes, models) = (&MODEL.0, BuiltIn);
     let file = open(FILE, bytes);
-    let network = start(NETWORK, file, MEMORY.view());
+    let network = put_to_work(NETWORK, file, MEMORY.view());
     defmt::info!("model {=u32:08x} of {=usize} neurons is ready", file.id(), NEURONS);
     #[cfg(feature = "float")]
     defmt::info!("{=f32}", network.probability(0));
@@ -74,6 +82,7 @@ fn main() -> ! {
     }
     let stop = application.serve(&mut uart, buffers);
     if stop == Stop::Restart {
+        start::announce(ResetCause::Model);
         cortex_m::peripheral::SCB::sys_reset();
     }
     board::exit(stop == Stop::Shutdown)
@@ -120,7 +129,7 @@ fn is_usable(
     tested.is_ok()
 }
 
-/// Opens the model; ends if it is none. Like [`start`] not part of `main`, whose stack is in use for ever.
+/// Opens the model; ends if it is none. Like [`put_to_work`] not part of `main`, whose stack is in use for ever.
 #[inline(never)]
 fn open(
     place: &'static mut MaybeUninit<ModelFile<'static>>,
@@ -137,7 +146,7 @@ fn open(
 
 /// Puts the network to work; ends if the memory is too small.
 #[inline(never)]
-fn start(
+fn put_to_work(
     place: &'static mut MaybeUninit<Network<'static, 'static>>,
     file: &'static ModelFile<'static>,
     memory: MemoryView<'static>,
@@ -163,6 +172,7 @@ fn ackermann(m: u32, n: u32) -> u32 {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
+    start::announce(ResetCause::Fault);
     defmt::error!("panic");
     board::exit(false)
 }
@@ -173,6 +183,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     reason = "cortex-m-rt asks for it: after a fault nothing can be relied on, and this only ends"
 )]
 unsafe fn HardFault(_: &ExceptionFrame) -> ! {
+    start::announce(ResetCause::Fault);
     defmt::error!("hard fault");
     board::exit(false)
 }

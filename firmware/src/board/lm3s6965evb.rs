@@ -130,4 +130,8 @@ impl Board for Lm3s6965 {
     fn overruns(&self) -> u32 {
         INBOX.overruns()
     }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
+    }
 }

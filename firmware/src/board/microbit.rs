@@ -113,4 +113,8 @@ impl Board for Microbit {
     fn overruns(&self) -> u32 {
         INBOX.overruns()
     }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
+    }
 }

@@ -26,6 +26,8 @@ mod chosen;
 pub mod flash;
 mod interrupts;
 mod registers;
+#[cfg(feature = "mps2")]
+mod watchdog;
 
 #[cfg(feature = "lm3s6965evb")]
 pub use chosen::live;

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "names the registers of UART 0 and timer 0")]
 
 use super::registers::Registers;
+use super::watchdog;
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
@@ -69,6 +70,7 @@ pub fn start() -> (Mps2, Uart<Uart0>) {
     // Without a first read the emulated UART may never begin to receive.
     UART.read(DATA);
     super::interrupts::enable();
+    watchdog::start();
     (Mps2, Uart::new(Uart0))
 }
 
@@ -112,5 +114,13 @@ impl Board for Mps2 {
 
     fn overruns(&self) -> u32 {
         INBOX.overruns()
+    }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
+    }
+
+    fn feed(&self) {
+        watchdog::feed();
     }
 }

@@ -100,4 +100,8 @@ impl Board for NetduinoPlus2 {
     fn overruns(&self) -> u32 {
         INBOX.overruns()
     }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
+    }
 }

@@ -1,13 +1,16 @@
 //! Builds the firmware: the application with a model in it, and the program that measures the kernels.
 
 use super::{Board, ensure_target};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use object::elf::{SHF_ALLOC, SHF_WRITE};
 use object::{Object, ObjectSection, SectionFlags, SectionKind};
 use spikelet_export::{AlignedBytes, ModelFile};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+/// Bytes of stack that the application may take: tests/image.rs proves that it takes less.
+const STACK: u64 = 1024;
 
 /// A linked firmware image.
 #[derive(Clone, Debug)]
@@ -42,12 +45,9 @@ pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result
     let features = [options.features, &widths].concat();
     let options = FirmwareOptions { features: &features, ..options };
     let firmware = compile(board, "spikelet-firmware", options, Some(&model))?;
-    let Firmware { flash, ram, .. } = firmware;
-    let (most_flash, most_ram) = board.memory();
-    ensure!(
-        flash <= most_flash as u64 && ram <= most_ram as u64,
-        "{board} is too small for this model: it needs {flash} B of flash and {ram} B of RAM"
-    );
+    if let Some(sentence) = too_small(board, firmware.flash, firmware.ram) {
+        bail!(sentence);
+    }
     Ok(firmware)
 }
 
@@ -58,6 +58,32 @@ pub fn build(board: Board, model: &Path, options: FirmwareOptions<'_>) -> Result
 pub fn build_kernels(board: Board) -> Result<Firmware> {
     let options = FirmwareOptions { features: &["kernels", "all-widths"], ..FirmwareOptions::default() };
     compile(board, "spikelet-kernels", options, None)
+}
+
+/// What to say if a board has less flash or RAM than so many bytes, those of variables; the stack comes on top of these.
+fn too_small(board: Board, flash: u64, variables: u64) -> Option<String> {
+    let (most_flash, most_ram) = board.memory();
+    let ram = variables + STACK;
+    let lacks = |need: u64, most: usize, what: &str| {
+        (need > most as u64).then(|| format!("{need} B of {what} where there are {most}"))
+    };
+    let flash = lacks(flash, most_flash, "flash");
+    let ram = lacks(ram, most_ram, "RAM, stack included,");
+    let lacking: Vec<String> = flash.into_iter().chain(ram).collect();
+    (!lacking.is_empty()).then(|| {
+        format!(
+            "{board} is too small for this model, which needs {}: train a smaller one, export it with fewer --bits, or choose \
+             another --board",
+            lacking.join(" and ")
+        )
+    })
+}
+
+/// By how many bytes what is linked is larger than a region of memory, 0 if it is not, in the linker's words.
+fn overflow(words: &str, region: &str) -> u64 {
+    let before = format!("will not fit in region '{region}': overflowed by ");
+    let bytes = words.split(&before).skip(1).filter_map(|rest| rest.split(' ').next()?.parse().ok());
+    bytes.max().unwrap_or(0)
 }
 
 /// Compiles one of the firmware's programs.
@@ -90,7 +116,15 @@ fn compile(
     }
     let output = cargo.output().context("cargo does not run: install Rust from https://rustup.rs")?;
     if !output.status.success() {
-        eprint!("{}", String::from_utf8_lossy(&output.stderr));
+        let words = String::from_utf8_lossy(&output.stderr);
+        let [flash, ram] = ["FLASH", "RAM"].map(|region| overflow(&words, region));
+        let (most_flash, most_ram) = board.memory();
+        // What is not said to overflow fits.
+        let need = |most: usize, over: u64| if over > 0 { most as u64 + over } else { 0 };
+        if let Some(sentence) = too_small(board, need(most_flash, flash), need(most_ram, ram)) {
+            bail!(sentence);
+        }
+        eprint!("{words}");
         bail!("the firmware for {board} does not build: the compiler says why above");
     }
     let elf = target_dir.join(target).join("release").join(program);
@@ -143,4 +177,27 @@ fn sizes(elf: &Path) -> Result<(u64, u64)> {
         ram += if variable { section.size() } else { 0 };
     }
     Ok((flash, ram))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_board_lacks_is_said() {
+        assert_eq!(too_small(Board::Microbit, 256 << 10, 15 << 10), None);
+        let words = "rust-lld: error: section '.text' will not fit in region 'FLASH': overflowed by 12 bytes\n\
+             rust-lld: error: section '.rodata' will not fit in region 'FLASH': overflowed by 56789 bytes\n";
+        assert_eq!([overflow(words, "FLASH"), overflow(words, "RAM")], [56_789, 0]);
+        let sentence = too_small(Board::Microbit, 0, (15 << 10) + 1).unwrap();
+        assert!(
+            sentence.contains("needs 16385 B of RAM, stack included, where there are 16384: "),
+            "{sentence}"
+        );
+        let sentence = too_small(Board::Microbit, (256 << 10) + 1, 1 << 20).unwrap();
+        assert!(
+            sentence.contains("262145 B of flash where there are 262144 and 1049600 B of RAM"),
+            "{sentence}"
+        );
+    }
 }

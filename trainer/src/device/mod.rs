@@ -92,8 +92,7 @@ impl Board {
             Self::Microbit => (256 << 10, 16 << 10),
             Self::Lm3s6965Evb => (256 << 10, 64 << 10),
             Self::NetduinoPlus2 => (1 << 20, 128 << 10),
-            // Of RAM the memory layouts leave the application so much.
-            Self::Mps2An385 | Self::Mps2An386 | Self::Mps2An500 | Self::Mps2An505 => (4 << 20, 64 << 10),
+            Self::Mps2An385 | Self::Mps2An386 | Self::Mps2An500 | Self::Mps2An505 => (4 << 20, 4 << 20),
         }
     }
 
