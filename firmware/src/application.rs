@@ -184,6 +184,15 @@ impl<'m, 'a, B: Board, M: ModelStore, S: SpikeSource, O: Outputs> Application<'m
         }
     }
 
+    /// Begins the continuous operation, if the board has a source, as if the host had asked for it.
+    pub fn begin_live(&mut self) {
+        if Live::<S, O>::PRESENT {
+            self.answerer.rest();
+            self.answerer.train = None;
+            self.live.start(self.board.ticks());
+        }
+    }
+
     /// What is to be done between two received bytes.
     fn pass_time(&mut self, spiking: &mut VecView<u16>) {
         let now = self.board.ticks();
@@ -231,10 +240,8 @@ impl<'m, 'a, B: Board, M: ModelStore, S: SpikeSource, O: Outputs> Application<'m
                 Err(LinkError::Unsupported)
             }
             RequestBody::Live { on: true } => {
-                let begun = answerer.begin(false);
-                answerer.train = None;
-                self.live.start(self.board.ticks());
-                Ok(begun)
+                self.begin_live();
+                Ok(Answer::Done { steps: 0, decided: false })
             }
             RequestBody::Live { on: false } => {
                 self.live.stop();

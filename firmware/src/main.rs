@@ -11,7 +11,6 @@ use spikelet_export::{ModelFile, link};
 use spikelet_firmware::BuiltIn;
 #[cfg(feature = "slots")]
 use spikelet_firmware::Stored;
-use spikelet_firmware::live::Live;
 #[cfg(feature = "slots")]
 use spikelet_firmware::slots::{SlotError, Slots};
 use spikelet_firmware::{Application, Buffers, Stop, board, start};
@@ -75,7 +74,12 @@ fn main() -> ! {
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
-    let stop = Application::new(file, network, board, models, Live::none()).serve(&mut uart, buffers);
+    let live = board::live(file.model());
+    let mut application = Application::new(file, network, board, models, live);
+    if cfg!(feature = "live") {
+        application.begin_live();
+    }
+    let stop = application.serve(&mut uart, buffers);
     if stop == Stop::Restart {
         start::announce(ResetCause::Model);
         cortex_m::peripheral::SCB::sys_reset();

@@ -565,7 +565,7 @@ fn an_emulated_board_behind_a_bad_wire() {
     let models = [4, 5].map(|seed| random_model(&[100, 20, 10], 40, rate(), seed));
     let samples = images(10, 3, 4);
     let (_folder, firmware) = firmware(BOARD, &models[0], &[]);
-    let (_qemu, board) = Qemu::start_stream(BOARD, &firmware.elf, None).unwrap();
+    let (_qemu, board) = Qemu::start_stream(BOARD, &firmware.elf, None, &[]).unwrap();
     let (client, end) = UnixStream::pair().unwrap();
     client.set_read_timeout(Some(READ)).unwrap();
     let proxy = Proxy::between(&end, &board, Faults { again: 0.05, ..Faults::bytes(0.01) }, 8, None);

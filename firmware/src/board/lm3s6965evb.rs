@@ -4,6 +4,11 @@
 //! instruction takes 6.4 of its ticks. The rest of the set-up, clocks and pins, QEMU does without and the chip does not.
 #![allow(unsafe_code, reason = "names the registers of UART 0, watchdog, system control and port A")]
 
+#[path = "lm3s6965evb_gpio.rs"]
+mod gpio;
+
+pub use gpio::live;
+
 use super::registers::Registers;
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
