@@ -127,6 +127,14 @@ impl Image {
         names.filter(|name| words.iter().any(|word| name.contains(word)))
     }
 
+    /// Names of the functions that call, or go on in, one of which a name holds one of `words`.
+    pub fn callers(&self, words: &[&str]) -> Vec<String> {
+        let holds = |names: &[String]| names.iter().any(|name| words.iter().any(|word| name.contains(word)));
+        let called = |address: &u64| self.functions.get(address).is_some_and(|called| holds(&called.names));
+        let callers = self.functions().filter(|function| function.calls.iter().any(called));
+        callers.map(|function| function.names.join(" = ")).collect()
+    }
+
     /// The deepest chain of calls from a function on.
     ///
     /// # Errors

@@ -106,6 +106,11 @@ impl<S: Read + Write> Client<S> {
         if self.piece.is_for_other(request.into()) {
             self.piece = Piece::new(request.into());
         }
+        self.greeting()
+    }
+
+    /// The answer to the last request, which was a `Hello`.
+    fn greeting(&mut self) -> Result<Hello<'_>, ClientError> {
         match self.line.reply()?.body {
             ReplyBody::Hello(hello) => Ok(hello),
             _ => Err(ClientError::Unexpected),
@@ -123,15 +128,26 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Puts the network at rest, for timesteps to [`Client::observe`].
+    /// Begins a train of spikes, for [`Client::observe`]: the network is at rest.
     ///
     /// # Errors
     /// [`ClientError`].
-    pub fn begin(&mut self) -> Result<(), ClientError> {
-        self.done(RequestBody::Begin { early: false }).map(drop)
+    pub fn begin(&mut self, stop: Stop) -> Result<(), ClientError> {
+        self.done(RequestBody::Begin { early: stop == Stop::WhenDecided }).map(drop)
     }
 
-    /// Advances by one timestep, in which these inputs spike, ascending, and tells what the network shows.
+    /// Ends the train at hand and tells its result.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn finish(&mut self) -> Result<Inferred, ClientError> {
+        match self.ask(RequestBody::Finish)? {
+            ReplyBody::Inferred(inferred) => Ok(inferred),
+            _ => Err(ClientError::Unexpected),
+        }
+    }
+
+    /// Advances the train at hand by one timestep, whose spiking inputs ascend, and tells what the network shows then.
     ///
     /// # Errors
     /// [`ClientError`].

@@ -76,6 +76,10 @@ enum Verdict {
 }
 
 impl Verdict {
+    const fn is_damage(&self) -> bool {
+        matches!(self, Self::Damaged | Self::Unread(LinkError::Damaged | LinkError::Oversized))
+    }
+
     /// Why it was in vain, if every attempt ended so.
     fn error(&self) -> ClientError {
         match self {
@@ -125,7 +129,8 @@ impl<S: Read + Write> Line<S> {
                     continue;
                 }
                 if !matches!(verdict, Verdict::Answer) {
-                    bad += 1;
+                    // What is whole is not damaged, and will not be another one the next time.
+                    bad += if verdict.is_damage() { 1 } else { damaged.div_ceil(4) };
                     let quiet = self.patience.wait(bad.min(4)) / 64;
                     verdict = self.settle(sequence, verdict, quiet, deadline)?;
                 }

@@ -1,8 +1,8 @@
 //! Models over the link.
 
 use super::pieces::TRIES;
-use super::{Client, ClientError, DAMAGED};
-use spikelet_export::link::{LinkError, Models, Offer, ReplyBody, RequestBody};
+use super::{Client, ClientError, DAMAGED, Patience};
+use spikelet_export::link::{Hello, LinkError, Models, Offer, ReplyBody, RequestBody};
 use spikelet_export::{AlignedBytes, ModelFile};
 use std::io::{Read, Write};
 
@@ -87,7 +87,7 @@ impl<S: Read + Write> Client<S> {
         for attempt in 0..RESTARTS {
             self.line.drain()?;
             let answer = self.ask_once(body).map(drop);
-            if self.hello()?.model == model {
+            if self.hello_of_start()?.model == model {
                 return Ok(());
             }
             match answer {
@@ -101,6 +101,17 @@ impl<S: Read + Write> Client<S> {
             }
         }
         Err(last)
+    }
+
+    /// Greets a board that may be starting, and hears nothing meanwhile.
+    fn hello_of_start(&mut self) -> Result<Hello<'_>, ClientError> {
+        let patience = self.patience();
+        let usual = Patience::default();
+        self.set_patience(Patience { first: patience.first.min(usual.first), ..usual });
+        let greeted = self.hello().map(drop);
+        self.set_patience(patience);
+        greeted?;
+        self.greeting()
     }
 
     /// Sends a model, or what the board has not of it already, and lets the board run it; calls `progress` with the bytes that

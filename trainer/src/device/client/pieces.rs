@@ -100,7 +100,7 @@ impl<S: Read + Write> Client<S> {
         stop: Stop,
     ) -> Result<Inferred, ClientError> {
         let packed = Packed::new(train)?;
-        self.done(RequestBody::Begin { early: stop == Stop::WhenDecided })?;
+        self.begin(stop)?;
         let (mut made, mut decided) = (0, false);
         while made < packed.steps() && !decided {
             let (count, spikes) = packed.piece(made, self.piece.bytes());
@@ -127,10 +127,7 @@ impl<S: Read + Write> Client<S> {
                 Err(error) => return Err(error),
             }
         }
-        match self.ask(RequestBody::Finish)? {
-            ReplyBody::Inferred(inferred) => Ok(inferred),
-            _ => Err(ClientError::Unexpected),
-        }
+        self.finish()
     }
 
     /// Timesteps since the train's begin, and whether the network has decided, after these.
