@@ -1,9 +1,11 @@
 //! The board under QEMU: greeting, bad frames, costs, failing on faults.
 
 use spikelet::data::{DatasetName, Images, Samples};
-use spikelet::device::{Board, ClientError, FirmwareOptions, InputKind, Qemu, build, measure, run_samples};
+use spikelet::device::{
+    Board, Client, ClientError, FirmwareOptions, InputKind, Qemu, build, measure, run_samples,
+};
 use spikelet::simulate::{Stop, simulate};
-use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
+use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody, ResetCause};
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_runtime::{MAX_LAYERS, Width};
 use spikelet_tests::{
@@ -228,4 +230,17 @@ fn a_fault_and_a_panic_end_with_a_failing_status() {
         let mut qemu = Qemu::start_alone(BOARD, &firmware.elf).unwrap();
         assert!(!qemu.wait().unwrap().success(), "{feature}");
     }
+}
+
+#[test]
+fn the_watchdog_restarts_a_board_that_hangs() {
+    let model = random_model(&[4, 10], 5, rate(), 1);
+    let (_folder, firmware) = firmware(BOARD, &model, &["hang"]);
+    let (_qemu, stream) = Qemu::start_stream(BOARD, &firmware.elf, None, &[]).unwrap();
+    // What it is asked while it hangs is lost: it has to be asked again.
+    let mut client = Client::new(stream);
+    client.hello().unwrap();
+    let health = client.health().unwrap();
+    assert_eq!((health.resets, health.cause), (1, ResetCause::Watchdog), "{health:?}");
+    assert!(health.frames_good >= 1 && health.stack_free > 0, "{health:?}");
 }

@@ -118,7 +118,9 @@ impl Shown<'_> {
         if how != How::Json
             && let Some(accuracy) = state.accuracy()
         {
-            say(&format!("accuracy {} of {} samples on {name}", show::percent(accuracy), state.shown))?;
+            // Nothing comes after it that could end sooner.
+            let _ =
+                say(&format!("accuracy {} of {} samples on {name}", show::percent(accuracy), state.shown))?;
         }
         Ok(())
     }
@@ -208,7 +210,7 @@ fn print<S: Read + Write>(
             _ => ControlFlow::Break(()),
         }
     })?;
-    written?;
+    written.map(drop)?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Builds the firmware: the application with a model in it, and the program that measures the kernels.
 
 use super::{Board, ensure_target};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use object::elf::{SHF_ALLOC, SHF_WRITE};
 use object::{Object, ObjectSection, SectionFlags, SectionKind};
 use spikelet_export::{AlignedBytes, ModelFile};
@@ -213,16 +213,18 @@ mod tests {
 
     #[test]
     fn what_a_board_lacks_is_said() {
-        assert_eq!(too_small(Board::Microbit, 256 << 10, 15 << 10), None);
+        let microbit = Platform::from(Board::Microbit);
+        let of = |flash, variables| ensure_room(&microbit, flash, variables).unwrap_err().to_string();
+        ensure_room(&microbit, 256 << 10, 15 << 10).unwrap();
         let words = "rust-lld: error: section '.text' will not fit in region 'FLASH': overflowed by 12 bytes\n\
              rust-lld: error: section '.rodata' will not fit in region 'FLASH': overflowed by 56789 bytes\n";
         assert_eq!([overflow(words, "FLASH"), overflow(words, "RAM")], [56_789, 0]);
-        let sentence = too_small(Board::Microbit, 0, (15 << 10) + 1).unwrap();
+        let sentence = of(0, (15 << 10) + 1);
         assert!(
             sentence.contains("needs 16385 B of RAM, stack included, where there are 16384: "),
             "{sentence}"
         );
-        let sentence = too_small(Board::Microbit, (256 << 10) + 1, 1 << 20).unwrap();
+        let sentence = of((256 << 10) + 1, 1 << 20);
         assert!(
             sentence.contains("262145 B of flash where there are 262144 and 1049600 B of RAM"),
             "{sentence}"
