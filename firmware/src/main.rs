@@ -5,6 +5,7 @@
 use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
+use embedded_io::{Read, ReadReady, Write};
 use spikelet_export::link::ResetCause;
 use spikelet_export::{ModelFile, link};
 #[cfg(not(feature = "slots"))]
@@ -12,8 +13,8 @@ use spikelet_firmware::BuiltIn;
 #[cfg(feature = "slots")]
 use spikelet_firmware::Stored;
 #[cfg(feature = "slots")]
-use spikelet_firmware::slots::{SlotError, Slots};
-use spikelet_firmware::{Application, Buffers, Stop, board, start};
+use spikelet_firmware::slots::Slots;
+use spikelet_firmware::{Application, Board, Buffers, ModelStore, Stop, board, start};
 #[cfg(feature = "slots")]
 use spikelet_runtime::{InputSpikes, Need};
 use spikelet_runtime::{Memory, MemoryView, Network};
@@ -46,6 +47,9 @@ fn main() -> ! {
     static mut SPIKING: heapless::Vec<u16, INPUTS> = heapless::Vec::new();
     static mut OBSERVED: heapless::Vec<u8, { link::OBSERVED }> = heapless::Vec::new();
 
+    #[cfg(feature = "slots")]
+    static mut MODELS: MaybeUninit<Stored<board::flash::Flash>> = MaybeUninit::uninit();
+
     let (board, mut uart) = board::start();
     #[cfg(feature = "hang")]
     if start::resets().0 == 0 {
@@ -59,11 +63,7 @@ fn main() -> ! {
     board::fault();
 
     #[cfg(feature = "slots")]
-    let mut slots = slots();
-    #[cfg(feature = "slots")]
-    let bytes = slots.boot(|bytes| is_usable(bytes, FILE, MEMORY.view(), SPIKING)).unwrap_or(&MODEL.0);
-    #[cfg(feature = "slots")]
-    let models = Stored::new(slots, ROOM);
+    let (bytes, models) = choose(MODELS, FILE, &mut *MEMORY, SPIKING);
     #[cfg(not(feature = "slots"))]
     let (bytes, models) = (&MODEL.0, BuiltIn);
     let file = open(FILE, bytes);
@@ -74,49 +74,72 @@ fn main() -> ! {
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
-    let live = board::live(file.model());
-    let mut application = Application::new(file, network, board, models, live);
+    run(file, network, board, models, &mut uart, buffers)
+}
+
+/// Answers the host, and ends or starts anew as it says. Not part of `main`, so that its stack is not in use while models are tried.
+#[inline(never)]
+fn run<B: Board, U: Read + ReadReady + Write>(
+    file: &'static ModelFile<'static>,
+    network: &'static mut Network<'static, 'static>,
+    board: B,
+    models: impl ModelStore,
+    uart: &mut U,
+    buffers: Buffers<'_>,
+) -> ! {
+    let mut application = Application::new(file, network, board, models, board::live(file.model()));
     if cfg!(feature = "live") {
         application.begin_live();
     }
-    let stop = application.serve(&mut uart, buffers);
-    if stop == Stop::Restart {
+    let stop = application.serve(uart, buffers);
+    if matches!(stop, Stop::Restart) {
         start::announce(ResetCause::Model);
         cortex_m::peripheral::SCB::sys_reset();
     }
-    board::exit(stop == Stop::Shutdown)
+    board::exit(matches!(stop, Stop::Shutdown))
 }
 
-/// The slots for models; ends if the board has no room for them.
+/// The model to run: that of a slot, or the one that is built in. Ends if the board has no room for slots.
 #[cfg(feature = "slots")]
 #[inline(never)]
-fn slots() -> Slots<board::flash::Flash> {
+fn choose(
+    place: &'static mut MaybeUninit<Stored<board::flash::Flash>>,
+    file: &mut MaybeUninit<ModelFile<'static>>,
+    memory: &mut Memory<NEURONS, POTENTIALS, WIDEST, CLASSES>,
+    spiking: &mut InputSpikes,
+) -> (&'static [u8], &'static mut Stored<board::flash::Flash>) {
     let (offset, length) = board::flash::SLOTS;
-    match board::flash::take().ok_or(SlotError::Flash).and_then(|flash| Slots::new(flash, offset, length)) {
-        Ok(slots) => slots,
-        Err(error) => {
+    let slots = match board::flash::take().map(|flash| Slots::new(flash, offset, length)) {
+        Some(Ok(slots)) => slots,
+        Some(Err(error)) => {
             defmt::error!("the slots cannot be used: {}", error);
             board::exit(false)
         }
-    }
+        None => board::exit(false),
+    };
+    let models = place.write(Stored::new(slots, ROOM));
+    let usable = |bytes| opened(bytes, file).is_some_and(|file| works(file, memory.view(), spiking));
+    (models.slots().boot(usable).unwrap_or(&MODEL.0), models)
 }
 
-/// True if a model from a slot can be opened, has enough memory, and passes its self-test.
+/// A model from a slot, if it can be opened. Apart from [`works`], so that the stack of both is not in use at once.
 #[cfg(feature = "slots")]
 #[inline(never)]
-fn is_usable(
+fn opened<'p>(
     bytes: &'static [u8],
-    place: &mut MaybeUninit<ModelFile<'static>>,
-    memory: MemoryView<'_>,
-    spiking: &mut InputSpikes,
-) -> bool {
-    let file = match ModelFile::open_in(place, bytes) {
-        Ok(file) => file,
-        Err(error) => {
-            defmt::error!("a model in a slot cannot be used: {}", error);
-            return false;
-        }
-    };
+    place: &'p mut MaybeUninit<ModelFile<'static>>,
+) -> Option<&'p ModelFile<'static>> {
+    let opened = ModelFile::open_in(place, bytes);
+    if let Err(error) = opened {
+        defmt::error!("a model in a slot cannot be used: {}", error);
+    }
+    opened.ok()
+}
+
+/// True if there is memory for a model and it passes its self-test.
+#[cfg(feature = "slots")]
+#[inline(never)]
+fn works(file: &ModelFile<'_>, memory: MemoryView<'_>, spiking: &mut InputSpikes) -> bool {
     let Ok(mut network) = Network::new(file.model(), memory) else {
         defmt::error!("the memory is too small for model {=u32:08x}", file.id());
         return false;

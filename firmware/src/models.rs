@@ -53,6 +53,29 @@ pub struct BuiltIn;
 
 impl ModelStore for BuiltIn {}
 
+/// A borrowed one: a board keeps what it knows of its slots off its stack.
+impl<M: ModelStore> ModelStore for &mut M {
+    fn models(&self) -> Models {
+        M::models(self)
+    }
+
+    fn offer(&mut self, offer: Offer) -> Result<u32, LinkError> {
+        M::offer(self, offer)
+    }
+
+    fn chunk(&mut self, offset: u32, bytes: &[u8]) -> Result<u32, LinkError> {
+        M::chunk(self, offset, bytes)
+    }
+
+    fn activate(&mut self) -> Result<(), LinkError> {
+        M::activate(self)
+    }
+
+    fn rollback(&mut self) -> Result<(), LinkError> {
+        M::rollback(self)
+    }
+}
+
 /// Models in two slots of flash.
 #[derive(Debug)]
 pub struct Stored<F> {
