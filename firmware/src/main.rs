@@ -70,7 +70,7 @@ fn main() -> ! {
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
     let stop = Application::new(file, network, board, models, Live::none()).serve(&mut uart, buffers);
     if stop == Stop::Restart {
-        cortex_m::peripheral::SCB::sys_reset();
+        board::restart();
     }
     board::exit(stop == Stop::Shutdown)
 }

@@ -1,5 +1,6 @@
 //! How a program ends on an emulated board.
 
+use cortex_m::peripheral::SCB;
 use cortex_m_semihosting::debug;
 
 /// Ends the emulation, with status 0 or 1.
@@ -13,4 +14,9 @@ pub fn exit(success: bool) -> ! {
 pub fn fail(log: impl FnOnce()) -> ! {
     log();
     exit(false)
+}
+
+/// Starts again, for another model.
+pub fn restart() -> ! {
+    SCB::sys_reset()
 }

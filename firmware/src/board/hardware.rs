@@ -34,6 +34,7 @@ struct Record {
 const NOT_KNOWN: u32 = 0;
 const WATCHDOG: u32 = 1;
 const FAULT: u32 = 2;
+const MODEL: u32 = 3;
 
 impl Record {
     const fn new(count: u32, cause: u32, next: u32) -> Self {
@@ -82,6 +83,7 @@ pub fn resets() -> (u32, ResetCause) {
     let cause = match record.cause {
         WATCHDOG => ResetCause::Watchdog,
         FAULT => ResetCause::Fault,
+        MODEL => ResetCause::Model,
         _ => ResetCause::Power,
     };
     (record.count, cause)
@@ -103,7 +105,7 @@ pub fn exit(_success: bool) -> ! {
     }
 }
 
-/// Starts again after a panic or a fault, which `log` tells, as soon as a probe has had the time to take the log: 0.1 s.
+/// Starts again after a panic or a fault, which `log` tells.
 pub fn fail(log: impl FnOnce()) -> ! {
     static FAILING: AtomicBool = AtomicBool::new(false);
     // What broke into a log, or into this, must not log: defmt-rtt panics then.
@@ -111,8 +113,18 @@ pub fn fail(log: impl FnOnce()) -> ! {
         FAILING.store(true, Ordering::Relaxed);
         log();
     }
+    reset(FAULT)
+}
+
+/// Starts again, for another model.
+pub fn restart() -> ! {
+    reset(MODEL)
+}
+
+/// Resets the chip as soon as a probe has had the time to take the log, 0.1 s.
+fn reset(next: u32) -> ! {
     let Record { count, cause, .. } = read();
-    write(Record::new(count, cause, FAULT));
+    write(Record::new(count, cause, next));
     asm::delay(CORE_HERTZ / 10);
     SCB::sys_reset()
 }

@@ -44,6 +44,9 @@ mod chosen;
 #[cfg(feature = "mps2")]
 #[path = "mps2_flash.rs"]
 pub mod flash;
+#[cfg(any(feature = "microbit-v2", feature = "nrf52840-dk"))]
+#[path = "nrf52_flash.rs"]
+pub mod flash;
 
 #[cfg(feature = "emulated")]
 #[path = "emulated.rs"]
@@ -62,7 +65,7 @@ mod registers;
 mod rp;
 
 pub use chosen::{CORE_HERTZ, start};
-pub use kind::{exit, fail};
+pub use kind::{exit, fail, restart};
 
 /// The board's name: its feature, and QEMU's machine if it is emulated.
 pub const NAME: &str = env!("SPIKELET_BOARD");
