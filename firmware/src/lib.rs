@@ -7,6 +7,8 @@ mod application;
 #[cfg(target_os = "none")]
 pub mod board;
 mod clock;
+#[cfg(target_os = "none")]
+pub mod idle;
 pub mod live;
 #[cfg(all(target_os = "none", feature = "emulated"))]
 mod log;
@@ -15,6 +17,8 @@ pub mod receive;
 pub mod slots;
 #[cfg(target_os = "none")]
 mod stack;
+#[cfg(target_os = "none")]
+pub mod start;
 pub mod uart;
 
 pub use application::{Application, Buffers, Stop};

@@ -1,7 +1,10 @@
 //! What the integration tests share: models of random weights, quickly trained ones, and the command itself.
 
 pub mod flash;
+pub mod host_board;
 pub mod image;
+pub mod played;
+pub mod proxy;
 pub mod variants;
 
 use spikelet::config::Config;

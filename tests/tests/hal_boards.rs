@@ -176,7 +176,7 @@ fn what_is_wrong_is_said_in_a_sentence_before_anything_is_built() {
     // 784 × 700 weights of a byte.
     let large = desk.folder.path().join("large.spk");
     fs::write(&large, &*random_model(&[784, 700], 9, rate(), 1)).unwrap();
-    let too_small = "error: microbit-v2 is too small for this model: it needs at least ";
+    let too_small = "error: microbit-v2 is too small for this model, which needs ";
     desk.spikelet()
         .args(["flash", large.to_str().unwrap(), "--board", "microbit-v2"])
         .assert()

@@ -31,7 +31,7 @@ fn every_command_is_one() {
 
 #[test]
 fn the_tour_works() {
-    run_block("## A tour", 7);
+    run_block("## A tour", 8);
 }
 
 #[test]

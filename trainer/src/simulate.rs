@@ -87,6 +87,40 @@ impl HostMemory {
     }
 }
 
+/// Runs one spike train through the model until `stop`, in any memory that is large enough for it.
+///
+/// # Panics
+/// If the memory was made for a smaller model.
+pub fn infer(file: &ModelFile<'_>, memory: &mut HostMemory, train: &SpikeTrain, stop: Stop) -> Inference {
+    let mut network =
+        Network::new(file.model(), memory.view()).expect("host memory is as large as the model needs");
+    run(&mut network, train, stop, |_, _| {})
+}
+
+/// Runs one spike train through a network, from rest until `stop`, and shows `observe` the spikes of each layer.
+fn run(
+    network: &mut Network<'_, '_>,
+    train: &SpikeTrain,
+    stop: Stop,
+    mut observe: impl FnMut(usize, &[Spike]),
+) -> Inference {
+    network.reset();
+    let mut steps = 0;
+    for t in 0..train.steps() {
+        network.step_observed(train.at(t), &mut observe);
+        steps = t as u16 + 1;
+        if stop == Stop::WhenDecided && network.has_decided() {
+            break;
+        }
+    }
+    Inference {
+        class: network.class(),
+        steps,
+        scores: network.scores().iter().map(|score| score.to_bits()).collect(),
+        spike_counts: network.spike_counts().to_vec(),
+    }
+}
+
 /// Runs a model's self-test on the host.
 ///
 /// # Errors
@@ -158,29 +192,16 @@ impl<'m, 'a> Simulator<'m, 'a> {
     fn present(&mut self, train: &SpikeTrain, stop: Stop) {
         let _timer = stage::time(Stage::Forward, 0);
         let Self { network, total } = self;
-        network.reset();
-        let mut steps = 0;
-        for t in 0..train.steps() {
-            total.input_spikes += train.at(t).len() as u64;
-            network.step_observed(train.at(t), |layer, spikes| {
-                for spike in spikes {
-                    total.neuron_spikes[layer][usize::from(spike.neuron)] += 1;
-                }
-            });
-            steps = t as u16 + 1;
-            if stop == Stop::WhenDecided && network.has_decided() {
-                break;
+        let inference = run(network, train, stop, |layer, spikes| {
+            for spike in spikes {
+                total.neuron_spikes[layer][usize::from(spike.neuron)] += 1;
             }
-        }
+        });
+        total.input_spikes += u64::from(train.offsets[usize::from(inference.steps)]);
         for (total, &count) in total.saturations.iter_mut().zip(network.saturations()) {
             *total += u64::from(count);
         }
-        total.inferences.push(Inference {
-            class: network.class(),
-            steps,
-            scores: network.scores().iter().map(|score| score.to_bits()).collect(),
-            spike_counts: network.spike_counts().to_vec(),
-        });
+        total.inferences.push(inference);
     }
 }
 

@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::data::Dataset;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::forecast::{self, Forecast};
+use crate::interrupt::is_stopped;
 use crate::loss;
 use crate::network::Network;
 use crate::optimiser::Adam;
@@ -31,7 +32,6 @@ use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 /// Measures of an epoch; accuracies and activities are shares, 0 to 1.
@@ -85,20 +85,6 @@ pub struct RunResult {
     /// A sentence if the data are only a part of the published set.
     #[serde(default)]
     pub subset: Option<String>,
-}
-
-/// Set by Ctrl-C; training stops before the next batch.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// Lets Ctrl-C end a training between two batches instead of in the middle of anything.
-pub fn stop_on_ctrl_c() {
-    // A second call finds the handler in place, which is all that is wanted.
-    let _ = ctrlc::set_handler(|| STOP.store(true, Ordering::Relaxed));
-}
-
-/// True once Ctrl-C was pressed.
-pub fn is_stopped() -> bool {
-    STOP.load(Ordering::Relaxed)
 }
 
 /// Trains in the folder `out`, or goes on there with `resume`, and measures the best network on the test images once.

@@ -1,6 +1,5 @@
 //! How a program ends on an emulated board.
 
-use cortex_m::peripheral::SCB;
 use cortex_m_semihosting::debug;
 
 /// Ends the emulation, with status 0 or 1.
@@ -14,9 +13,4 @@ pub fn exit(success: bool) -> ! {
 pub fn fail(log: impl FnOnce()) -> ! {
     log();
     exit(false)
-}
-
-/// Starts again, for another model.
-pub fn restart() -> ! {
-    SCB::sys_reset()
 }

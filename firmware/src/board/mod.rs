@@ -3,7 +3,7 @@
 //! A board's module offers `CORE_HERTZ` and `start`, which gives the board and its UART. That of an emulated board also has the
 //! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`; that of a board to flash has `feed`, which feeds
 //! the watchdog. With the feature `slots`, its module `flash` offers `take`, which gives the flash for models once, and `SLOTS`, which
-//! says where in it they are kept.
+//! says where in it they are kept. A board with a source of spikes has `live`: its continuous operation.
 
 #[cfg(feature = "lm3s6965evb")]
 #[path = "lm3s6965evb.rs"]
@@ -63,9 +63,19 @@ mod nrf52;
 mod registers;
 #[cfg(any(feature = "pico", feature = "pico-2"))]
 mod rp;
+#[cfg(feature = "mps2")]
+mod watchdog;
 
+#[cfg(feature = "lm3s6965evb")]
+pub use chosen::live;
 pub use chosen::{CORE_HERTZ, start};
-pub use kind::{exit, fail, restart};
+pub use kind::{exit, fail};
+
+/// The continuous operation of a board that has no source of spikes.
+#[cfg(not(feature = "lm3s6965evb"))]
+pub const fn live(_: &spikelet_runtime::Model<'_>) -> crate::live::Live<crate::live::NoSource, ()> {
+    crate::live::Live::none()
+}
 
 /// The board's name: its feature, and QEMU's machine if it is emulated.
 pub const NAME: &str = env!("SPIKELET_BOARD");

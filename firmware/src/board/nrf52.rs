@@ -17,7 +17,7 @@ use hal::Clocks;
 use hal::gpio::{Floating, Input, Output, Pin, PushPull};
 use hal::pac::{CLOCK, POWER, UART0, WDT, interrupt};
 use hal::wdt::{Watchdog, count::One};
-use spikelet_export::link::{MemoryUse, ResetCause};
+use spikelet_export::link::MemoryUse;
 
 /// Frequency of the core, whose cycles are counted.
 pub const CORE_HERTZ: u32 = 64_000_000;
@@ -134,10 +134,6 @@ impl Board for Nrf52 {
 
     fn memory_use(&self) -> MemoryUse {
         crate::stack::memory_use()
-    }
-
-    fn resets(&self) -> (u32, ResetCause) {
-        kind::resets()
     }
 
     fn overruns(&self) -> u32 {

@@ -6,7 +6,7 @@ use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
 use cortex_m::peripheral::{DWT, NVIC};
-use spikelet_export::link::{MemoryUse, ResetCause};
+use spikelet_export::link::MemoryUse;
 use stm32f4xx_hal::pac::{self, IWDG, Peripherals, USART2, interrupt};
 use stm32f4xx_hal::prelude::*;
 use stm32f4xx_hal::rcc;
@@ -100,10 +100,6 @@ impl Board for NucleoF446re {
 
     fn memory_use(&self) -> MemoryUse {
         crate::stack::memory_use()
-    }
-
-    fn resets(&self) -> (u32, ResetCause) {
-        kind::resets()
     }
 
     fn overruns(&self) -> u32 {

@@ -7,7 +7,7 @@ use super::rp::{self, Started, Uart0};
 use crate::receive::INBOX;
 use crate::uart::Uart;
 use crate::{Board, Clock};
-use spikelet_export::link::{MemoryUse, ResetCause};
+use spikelet_export::link::MemoryUse;
 
 pub use super::rp::feed;
 
@@ -45,10 +45,6 @@ impl Board for Pico {
 
     fn memory_use(&self) -> MemoryUse {
         crate::stack::memory_use()
-    }
-
-    fn resets(&self) -> (u32, ResetCause) {
-        kind::resets()
     }
 
     fn overruns(&self) -> u32 {

@@ -8,7 +8,7 @@ use crate::receive::INBOX;
 use crate::uart::Uart;
 use crate::{Board, Clock};
 use cortex_m::peripheral::DWT;
-use spikelet_export::link::{MemoryUse, ResetCause};
+use spikelet_export::link::MemoryUse;
 
 pub use super::rp::feed;
 
@@ -46,10 +46,6 @@ impl Board for Pico2 {
 
     fn memory_use(&self) -> MemoryUse {
         crate::stack::memory_use()
-    }
-
-    fn resets(&self) -> (u32, ResetCause) {
-        kind::resets()
     }
 
     fn overruns(&self) -> u32 {

@@ -8,6 +8,7 @@ use crate::config::{Coding, Config, parse_layers};
 use crate::data::{self, DatasetName};
 use crate::deploy;
 use crate::device::{self, Board, InputKind};
+use crate::interrupt;
 use crate::simulate::Stop;
 use crate::train::{self, RunResult};
 use anyhow::{Context, ensure};
@@ -86,7 +87,7 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
     );
 
     eprintln!("1/4 training {} on {} images of {}", config.shape(), data.train.len(), data.name);
-    train::stop_on_ctrl_c();
+    interrupt::stop_on_ctrl_c();
     let trained = train::train(&config, &data, &args.out, resume)?;
     let sheet = args.out.join("images.png");
     model::write_atomically(&sheet, &data::contact_sheet(&data.train, data.classes, SHEET_COLUMNS)?)?;

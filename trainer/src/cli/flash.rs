@@ -1,8 +1,9 @@
-//! `spikelet flash`: the firmware with a model onto a board.
+//! `spikelet flash`: the firmware with a model onto a board, or a model alone over the link to a board that has it.
 
-use super::{model, show};
-use crate::device::{self, FirmwareOptions, RealBoard, check_fit};
+use super::{model, model_slots, show};
+use crate::device::{self, FirmwareOptions, Port, RealBoard, check_fit};
 use crate::progress;
+use anyhow::ensure;
 use serde::Serialize;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,7 +12,8 @@ use std::str::FromStr;
 pub struct FlashArgs {
     /// Model file.
     model: PathBuf,
-    /// Board: nrf52840-dk, microbit-v2, nucleo-f446re, pico, or pico-2.
+    /// Board: nrf52840-dk, microbit-v2, nucleo-f446re, pico, or pico-2, by its debug probe; or where a board with Spikelet's firmware is:
+    /// serial:PATH, serial:PATH@BAUD, tcp:HOST:PORT or unix:PATH.
     #[arg(long)]
     board: Destination,
     /// Only build the firmware, and say where it is and how large.
@@ -30,13 +32,21 @@ pub struct FlashArgs {
 enum Destination {
     /// Onto a board, with the firmware, through its debug probe.
     Probe(RealBoard),
+    /// Into a slot of a board that has the firmware.
+    Link(Port),
 }
 
 impl FromStr for Destination {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(Self::Probe)
+        if Port::is_meant(text) {
+            return text.parse().map(Self::Link);
+        }
+        let board: Result<RealBoard, String> = text.parse();
+        board
+            .map(Self::Probe)
+            .map_err(|error| format!("{error}; or say where one with the firmware is: {}", Port::FORMS))
     }
 }
 
@@ -57,7 +67,16 @@ struct Flashed {
 }
 
 pub fn run(args: FlashArgs, json: bool) -> anyhow::Result<()> {
-    let Destination::Probe(board) = args.board;
+    let board = match args.board {
+        Destination::Probe(board) => board,
+        Destination::Link(port) => {
+            ensure!(
+                !args.build_only && !args.log && args.probe.is_none(),
+                "--build-only, --log and --probe are for boards at a debug probe: leave them out for {port}"
+            );
+            return model_slots::send(&args.model, &port, json);
+        }
+    };
     let bytes = model::read(&args.model)?;
     let file = model::open(&bytes, &args.model)?;
     check_fit(board, &file)?;

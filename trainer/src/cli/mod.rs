@@ -10,9 +10,12 @@ mod export;
 mod exported_layer;
 mod flash;
 mod folder;
+mod health;
 mod import;
 mod inspect;
 mod model;
+mod model_slots;
+mod monitor;
 mod report;
 mod reproduce;
 mod rest;
@@ -58,6 +61,12 @@ enum Command {
     Flash(flash::FlashArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
+    /// List the models that an attached board keeps, or go back to the one before.
+    Model(model_slots::ModelArgs),
+    /// Tell how an attached board is.
+    Health(health::HealthArgs),
+    /// Watch samples as they run on a board, in the terminal or as lines.
+    Monitor(monitor::MonitorArgs),
     /// Look at one sample's way through a run's network.
     Trace(trace::TraceArgs),
     /// Write a run's report: one HTML file with everything in it.
@@ -87,6 +96,9 @@ impl Cli {
             Command::Inspect(args) => inspect::run(args, self.json),
             Command::Flash(args) => flash::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
+            Command::Model(args) => model_slots::run(args, self.json),
+            Command::Health(args) => health::run(args, self.json),
+            Command::Monitor(args) => monitor::run(args, self.json),
             Command::Trace(args) => trace::run(args, self.json),
             Command::Report(args) => report::run(args, self.json),
             Command::Reproduce(args) => reproduce::run(args, self.json),

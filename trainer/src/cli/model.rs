@@ -6,7 +6,9 @@ use crate::data::{Dataset, DatasetName, Samples};
 use crate::simulate::Stop;
 use anyhow::{Context, anyhow, bail};
 use spikelet_export::{AlignedBytes, EncoderHeader, ModelFile};
+use std::fmt;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// Where the models lie that come with Spikelet.
 fn shipped() -> PathBuf {
@@ -160,6 +162,50 @@ pub fn first(images: &Samples, samples: Option<usize>) -> anyhow::Result<Samples
     Ok(images.take(samples))
 }
 
+/// How many samples a command shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// All that there are.
+    All,
+    /// The first so many.
+    First(usize),
+}
+
+impl Count {
+    /// The samples; those that are left out are given back to memory. Refuses more than there are.
+    pub fn of(self, mut samples: Samples) -> anyhow::Result<Samples> {
+        if let Self::First(count) = self {
+            if count == 0 || count > samples.len() {
+                bail!("--samples must be all, or 1 to {}, the number of test images", samples.len());
+            }
+            samples.truncate(count);
+        }
+        Ok(samples)
+    }
+}
+
+impl FromStr for Count {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "all" => Ok(Self::All),
+            _ => {
+                text.parse().map(Self::First).map_err(|_| "it must be all, or a number of samples".to_owned())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::First(count) => count.fmt(f),
+        }
+    }
+}
+
 /// `matrix[label][class]`: how often the class was chosen for the label.
 pub fn confusion(classes: usize, labels: &[u8], chosen: &[u8]) -> Vec<Vec<u32>> {
     let mut matrix = vec![vec![0; classes]; classes];
@@ -167,6 +213,15 @@ pub fn confusion(classes: usize, labels: &[u8], chosen: &[u8]) -> Vec<Vec<u32>> 
         matrix[usize::from(label)][usize::from(class)] += 1;
     }
     matrix
+}
+
+/// Of each row of a confusion matrix, the share that is right; `None` of a class without samples.
+pub fn class_accuracy(matrix: &[Vec<u32>]) -> Vec<Option<f64>> {
+    let of = |(class, row): (usize, &Vec<u32>)| {
+        let all: u32 = row.iter().sum();
+        (all > 0).then(|| f64::from(row[class]) / f64::from(all))
+    };
+    matrix.iter().enumerate().map(of).collect()
 }
 
 /// How many of the chosen classes are right.

@@ -2,11 +2,11 @@
 
 use super::folder::DataFolder;
 use super::show;
+use crate::interrupt;
 use crate::reproduce::plan::Item;
 use crate::reproduce::runs::Plan;
 use crate::reproduce::table::Table;
 use crate::reproduce::{self, neuron::Finding};
-use crate::train;
 use crate::workers::Manner;
 use anyhow::bail;
 use std::path::PathBuf;
@@ -73,7 +73,7 @@ pub fn run(args: ReproduceArgs, json: bool) -> anyhow::Result<()> {
     let table = if args.partial {
         reproduce::partial(args.item, &plan)?
     } else {
-        train::stop_on_ctrl_c();
+        interrupt::stop_on_ctrl_c();
         reproduce::networks(args.item, &plan, args.manner, |sentence| eprintln!("{sentence}"))?
     };
     let failed = table.failures.len();

@@ -1,32 +1,39 @@
 //! `spikelet run`: samples on a board, compared with the host.
 
+use super::model::Count;
 use super::{model, show};
 use crate::data::{DatasetName, Samples};
 use crate::device::{
-    self, Board, Costs, DeviceInference, Firmware, FirmwareOptions, InputKind, Qemu, measure, run_samples,
+    self, Board, Client, ClientError, Costs, DeviceInference, Firmware, FirmwareOptions, InputKind, Paired,
+    Port, Qemu, Target, measure, run_beside_host,
 };
-use crate::progress;
-use crate::simulate::{Stop, simulate, simulate_until};
+use crate::simulate::Stop;
+use crate::{interrupt, progress};
 use anyhow::{Context, ensure};
 use serde::Serialize;
 use spikelet_export::ModelFile;
+use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Spiking inputs that the kernels are measured with: a timestep of MNIST has 25.6 on average.
 const MEASURED_SPIKES: u16 = 25;
+
+/// Between two lines about a long run where no bar is seen.
+const BETWEEN_LINES: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 pub struct RunArgs {
     /// Model file, or the name of a model that comes with Spikelet.
     #[arg(value_parser = model::named)]
     model: PathBuf,
-    /// Board.
+    /// Board: an emulated one, or where an attached one is: serial:PATH, serial:PATH@BAUD, tcp:HOST:PORT or unix:PATH.
     #[arg(long, default_value = "qemu:mps2-an386")]
-    board: Board,
-    /// Number of test samples.
-    #[arg(long, default_value_t = 100, value_name = "N")]
-    samples: usize,
+    board: Target,
+    /// Number of test samples, or all.
+    #[arg(long, default_value_t = Count::First(100), value_name = "N")]
+    samples: Count,
     /// What to send: spikes encoded on the host, or pixels to be encoded on the board (rate and latency code only).
     #[arg(long, value_enum, default_value_t = InputKind::Spikes)]
     input: InputKind,
@@ -46,6 +53,8 @@ pub struct BoardRun {
     input: InputKind,
     /// Samples shown.
     pub samples: usize,
+    /// True if Ctrl-C has ended it before all samples were shown.
+    pub stopped: bool,
     /// Share that the board classified correctly.
     pub device_accuracy: f64,
     /// Share that the host's simulation classified correctly.
@@ -56,19 +65,26 @@ pub struct BoardRun {
     pub mean_steps: f64,
     /// Samples of which class, scores and spike counts are equal in every bit.
     pub equal: usize,
-    /// Mean instructions of the network per timestep.
-    pub instructions_per_step: f64,
-    /// Mean instructions of the encoder per timestep, on the board.
+    /// Mean instructions of the network per timestep; only an emulated board counts them.
+    pub instructions_per_step: Option<f64>,
+    /// Mean instructions of the encoder per timestep, on an emulated board.
     pub encoding_per_step: Option<f64>,
-    /// What the kernels cost.
-    pub costs: Costs,
-    /// Bytes of flash.
-    pub flash: u64,
+    /// Mean seconds of the network, and of the encoder, per timestep, by the clock of an attached board.
+    pub seconds_per_step: Option<f64>,
+    pub encoding_seconds_per_step: Option<f64>,
+    /// `confusion[label][class]` of the board.
+    pub confusion: Vec<Vec<u32>>,
+    /// Per class: share of its samples that the board classified correctly; none of a class without samples.
+    pub class_accuracy: Vec<Option<f64>>,
+    /// What the kernels cost, on an emulated board.
+    pub costs: Option<Costs>,
+    /// Bytes of flash, of RAM for variables, and of stack, at the deepest; what is not known of an attached board is left out.
+    pub flash: Option<u64>,
     /// Bytes of flash beside the weights.
-    pub flash_beside_weights: u64,
-    /// Bytes of RAM for variables.
-    pub ram: u64,
-    /// Wall-clock seconds of the emulation.
+    pub flash_beside_weights: Option<u64>,
+    pub ram: Option<u64>,
+    pub stack: u32,
+    /// Wall-clock seconds.
     pub seconds: f64,
 }
 
@@ -77,14 +93,24 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
     let file = model::open(&bytes, &args.model)?;
     let data = args.images.load(file.header()?.provenance.data)?;
     model::check_fit(&file, &data)?;
-    let images = model::first(&data.test, Some(args.samples))?;
+    let images = args.samples.of(data.test)?;
+    drop(data.train);
     ensure!(
         args.input == InputKind::Spikes || file.header()?.outline.encoder.is_on_boards(),
         "boards have no encoder for this model's input, so there are no pixels to send: leave out --input pixels"
     );
-    let firmware = build(args.board, &args.model)?;
     let stop = args.early_exit.stop(&file);
-    let run = run_on_board(args.board, &firmware, &file, data.name, &images, args.input, stop)?;
+    let run = match &args.board {
+        Target::Emulated(board) => {
+            let firmware = build(*board, &args.model)?;
+            interrupt::stop_on_ctrl_c();
+            run_on_board(*board, &firmware, &file, data.name, &images, args.input, stop)?
+        }
+        Target::Attached(port) => {
+            interrupt::stop_on_ctrl_c();
+            run_on_port(port, &args.model, &file, data.name, &images, args.input, stop)?
+        }
+    };
     show::show(json, &run, print)?;
     ensure_equal(&run)
 }
@@ -120,68 +146,176 @@ pub fn run_on_board(
     let hello = client.hello().context("the board does not greet back")?;
     ensure!(hello.model == file.id(), "the board runs another model than the host");
 
-    let bar = progress::bar(&board.to_string(), images.len(), "samples");
     let start = Instant::now();
-    let (mut shown, mut right) = (0, 0);
-    let device = run_samples(&mut client, file, images, input, stop, |result| {
-        right += usize::from(u16::from(images.labels()[shown]) == result.inference.class);
-        shown += 1;
-        bar.set_message(format!("accuracy {:.1} %", 100.0 * right as f64 / shown as f64));
-        bar.inc(1);
-    })?;
+    let pairs = show_samples(&mut client, &board.to_string(), file, images, input, stop)?;
     let seconds = start.elapsed().as_secs_f64();
-    bar.finish_and_clear();
     let costs = measure(&mut client, board, file, MEASURED_SPIKES)?;
     client.shutdown()?;
     ensure!(qemu.wait()?.success(), "the board ended with a failing status: {}", qemu.words());
-    Ok(compare(board, file, dataset, images, input, stop, &device, firmware, costs, seconds))
+    let measured = Measured::Instructions { board, firmware, costs };
+    Ok(summary(measured, file, dataset, images, input, stop, &pairs, seconds))
 }
 
-#[allow(clippy::too_many_arguments, reason = "each is one of the result's sources, and this is called once")]
-fn compare(
-    board: Board,
+/// Shows an attached board the images, and compares with the host. The model at `path` has to be there already.
+fn run_on_port(
+    port: &Port,
+    path: &Path,
     file: &ModelFile<'_>,
     dataset: DatasetName,
     images: &Samples,
     input: InputKind,
     stop: Stop,
-    device: &[DeviceInference],
-    firmware: &Firmware,
-    costs: Costs,
+) -> anyhow::Result<BoardRun> {
+    let (mut client, greeting) = port.connect()?;
+    greeting.ensure_runs(file, path, port)?;
+    let name = format!("{} on {port}", greeting.board);
+    let start = Instant::now();
+    let pairs = show_samples(&mut client, &name, file, images, input, stop)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let stack = client.memory()?.stack_used;
+    let measured = Measured::Time { name, ticks_per_second: greeting.ticks_per_second, stack };
+    Ok(summary(measured, file, dataset, images, input, stop, &pairs, seconds))
+}
+
+/// What was measured beside the results.
+enum Measured<'f> {
+    /// On an emulated board.
+    Instructions { board: Board, firmware: &'f Firmware, costs: Costs },
+    /// On an attached board.
+    Time { name: String, ticks_per_second: u32, stack: u32 },
+}
+
+/// What a run has shown so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct SoFar {
+    shown: usize,
+    right: usize,
+    equal: usize,
+}
+
+impl SoFar {
+    fn add(&mut self, label: u8, pair: &Paired) {
+        self.shown += 1;
+        self.right += usize::from(u16::from(label) == pair.device.inference.class);
+        self.equal += usize::from(pair.is_equal());
+    }
+
+    /// In words, after so much time.
+    fn words(self, time: Duration) -> String {
+        let Self { shown, right, equal } = self;
+        format!(
+            "accuracy {}, {equal} of {shown} equal to the host, {:.1} samples/s",
+            show::percent(right as f64 / shown as f64),
+            shown as f64 / time.as_secs_f64()
+        )
+    }
+}
+
+/// Shows samples to a board called `name` until they are all done or Ctrl-C is pressed, with a live line of what comes of it.
+fn show_samples<S: Read + Write>(
+    client: &mut Client<S>,
+    name: &str,
+    file: &ModelFile<'_>,
+    images: &Samples,
+    input: InputKind,
+    stop: Stop,
+) -> Result<Vec<Paired>, ClientError> {
+    let bar = progress::bar(name, images.len(), "samples");
+    if bar.is_hidden() {
+        progress::line(&bar, &format!("running {} samples on {name}", images.len()));
+    }
+    let (start, mut last) = (Instant::now(), Instant::now());
+    let mut so_far = SoFar::default();
+    let pairs = run_beside_host(client, file, images, input, stop, |pair| {
+        so_far.add(images.labels()[so_far.shown], pair);
+        let words = so_far.words(start.elapsed());
+        if bar.is_hidden() && last.elapsed() > BETWEEN_LINES {
+            progress::line(&bar, &format!("{} of {} samples: {words}", so_far.shown, images.len()));
+            last = Instant::now();
+        }
+        bar.set_message(words);
+        bar.inc(1);
+        if interrupt::is_stopped() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    bar.finish_and_clear();
+    pairs
+}
+
+#[allow(clippy::too_many_arguments, reason = "each is one of the result's sources, and this is called once")]
+fn summary(
+    measured: Measured<'_>,
+    file: &ModelFile<'_>,
+    dataset: DatasetName,
+    images: &Samples,
+    input: InputKind,
+    stop: Stop,
+    pairs: &[Paired],
     seconds: f64,
 ) -> BoardRun {
-    let host = simulate_until(file, images, stop, || {});
-    let equal = device.iter().zip(&host.inferences).filter(|(device, host)| device.inference == **host);
-    let share = |right: usize| right as f64 / images.len() as f64;
-    let classes: Vec<u8> = device.iter().map(|result| result.inference.class as u8).collect();
-    let per_step = |ticks: fn(&DeviceInference) -> u32| {
-        let ticks: f64 = device.iter().map(|result| f64::from(ticks(result))).sum();
-        let steps: f64 = device.iter().map(|result| f64::from(result.inference.steps)).sum();
-        ticks / board.ticks_per_instruction() / steps
+    let labels = &images.labels()[..pairs.len()];
+    let share = |count: usize| count as f64 / pairs.len() as f64;
+    let right = |class: fn(&Paired) -> u16| {
+        labels.iter().zip(pairs).filter(|(label, pair)| u16::from(**label) == class(pair)).count()
     };
+    let classes: Vec<u8> = pairs.iter().map(|pair| pair.device.inference.class as u8).collect();
+    let confusion = model::confusion(file.model().need().classes, labels, &classes);
+    let steps: f64 = pairs.iter().map(|pair| f64::from(pair.device.inference.steps)).sum();
+    let per_step = |ticks: fn(&DeviceInference) -> u32| {
+        let ticks: f64 = pairs.iter().map(|pair| f64::from(ticks(&pair.device))).sum();
+        ticks / steps
+    };
+    let ticks = per_step(|result| result.ticks);
+    let ticks_encoding = (input == InputKind::Pixels).then(|| per_step(|result| result.ticks_encoding));
     let weights: u64 =
         file.model().layers().iter().map(|layer| 4 * layer.synapses().block().len() as u64).sum();
-    BoardRun {
-        board: board.to_string(),
+    let run = BoardRun {
+        board: String::new(),
         model: format!("{:08x}", file.id()),
         dataset,
         input,
-        samples: images.len(),
-        device_accuracy: share(model::correct(images.labels(), &classes)),
-        host_accuracy: share(model::correct(images.labels(), &host.classes())),
-        host_accuracy_at_the_end: (stop == Stop::WhenDecided).then(|| {
-            let whole = simulate(file, images, || {});
-            share(model::correct(images.labels(), &whole.classes()))
-        }),
-        mean_steps: host.mean_steps(),
-        equal: equal.count(),
-        instructions_per_step: per_step(|result| result.ticks),
-        encoding_per_step: (input == InputKind::Pixels).then(|| per_step(|result| result.ticks_encoding)),
-        costs,
-        flash: firmware.flash,
-        flash_beside_weights: firmware.flash.saturating_sub(weights),
-        ram: firmware.ram,
+        samples: pairs.len(),
+        stopped: pairs.len() < images.len(),
+        device_accuracy: share(right(|pair| pair.device.inference.class)),
+        host_accuracy: share(right(|pair| pair.host.class)),
+        host_accuracy_at_the_end: (stop == Stop::WhenDecided)
+            .then(|| share(right(|pair| pair.host_at_the_end.unwrap_or(pair.host.class)))),
+        mean_steps: steps / pairs.len() as f64,
+        equal: pairs.iter().filter(|pair| pair.is_equal()).count(),
+        instructions_per_step: None,
+        encoding_per_step: None,
+        seconds_per_step: None,
+        encoding_seconds_per_step: None,
+        class_accuracy: model::class_accuracy(&confusion),
+        confusion,
+        costs: None,
+        flash: None,
+        flash_beside_weights: None,
+        ram: None,
+        stack: 0,
         seconds,
+    };
+    match measured {
+        Measured::Instructions { board, firmware, costs } => BoardRun {
+            board: board.to_string(),
+            instructions_per_step: Some(ticks / board.ticks_per_instruction()),
+            encoding_per_step: ticks_encoding.map(|ticks| ticks / board.ticks_per_instruction()),
+            stack: costs.stack,
+            costs: Some(costs),
+            flash: Some(firmware.flash),
+            flash_beside_weights: Some(firmware.flash.saturating_sub(weights)),
+            ram: Some(firmware.ram),
+            ..run
+        },
+        Measured::Time { name, ticks_per_second, stack } => {
+            let seconds = |ticks| ticks / f64::from(ticks_per_second);
+            BoardRun {
+                board: name,
+                seconds_per_step: Some(seconds(ticks)),
+                encoding_seconds_per_step: ticks_encoding.map(seconds),
+                stack,
+                ..run
+            }
+        }
     }
 }
 
@@ -190,28 +324,64 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
     let mut rows = vec![
         (
             "accuracy on the host, fixed point".to_owned(),
-            format!("{} of {} samples", show::percent(run.host_accuracy), run.samples),
+            format!("{} of {} samples", show::percent(run.host_accuracy), show::grouped(run.samples as u64)),
         ),
         (format!("accuracy on {}", run.board), show::percent(run.device_accuracy)),
         (
             "equal to the host in every bit".to_owned(),
             format!("{} of {} samples (class, timesteps, scores, spike counts)", run.equal, run.samples),
         ),
-        (
-            "instructions per timestep".to_owned(),
-            format!("{} (not cycles)", show::grouped(run.instructions_per_step.round() as u64)),
-        ),
     ];
+    let counted = |instructions: f64| show::grouped(instructions.round() as u64);
+    let timed = |seconds: f64| format!("{:.3} ms, by the board's clock", 1e3 * seconds);
+    if let Some(instructions) = run.instructions_per_step {
+        rows.push((
+            "instructions per timestep".to_owned(),
+            format!("{} (not cycles)", counted(instructions)),
+        ));
+    }
+    if let Some(seconds) = run.seconds_per_step {
+        rows.push(("time of a timestep".to_owned(), timed(seconds)));
+    }
     if let Some(accuracy) = run.host_accuracy_at_the_end {
         rows.push((
             "deciding early".to_owned(),
             format!("{:.1} timesteps in the mean; at their end {}", run.mean_steps, show::percent(accuracy)),
         ));
     }
-    if let Some(encoding) = run.encoding_per_step {
-        rows.push(("… and for encoding the pixels".to_owned(), show::grouped(encoding.round() as u64)));
+    let encoding = run.encoding_per_step.map(counted).or(run.encoding_seconds_per_step.map(timed));
+    if let Some(encoding) = encoding {
+        rows.push(("… and for encoding the pixels".to_owned(), encoding));
     }
-    for (index, layer) in run.costs.layers.iter().enumerate() {
+    if let Some(costs) = &run.costs {
+        rows.extend(rows_of_costs(costs));
+    }
+    let stack = show::grouped(run.stack.into());
+    match (run.flash, run.flash_beside_weights, run.ram) {
+        (Some(flash), Some(beside), Some(ram)) => {
+            let (flash, beside) = (show::grouped(flash), show::grouped(beside));
+            rows.push(("flash".to_owned(), format!("{flash} B, {beside} B beside the weights")));
+            let (all, ram) = (show::grouped(ram + u64::from(run.stack)), show::grouped(ram));
+            rows.push(("RAM".to_owned(), format!("{all} B: {ram} B of variables, {stack} B of stack")));
+        }
+        _ => rows.push(("stack at the deepest".to_owned(), format!("{stack} B"))),
+    }
+    rows.push((
+        if run.costs.is_some() { "emulation" } else { "time" }.to_owned(),
+        format!(
+            "{:.1} s for {} samples, {:.1} samples/s",
+            run.seconds,
+            show::grouped(run.samples as u64),
+            run.samples as f64 / run.seconds
+        ),
+    ));
+    rows
+}
+
+/// What the kernels cost.
+fn rows_of_costs(costs: &Costs) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for (index, layer) in costs.layers.iter().enumerate() {
         rows.push((
             format!("layer {index}, {} spikes", layer.spikes),
             format!(
@@ -222,30 +392,20 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
     }
     rows.push((
         "a timestep without a spike, at rest".to_owned(),
-        run.costs
+        costs
             .silent_step
             .map_or("a layer never rests: `spikelet inspect` names its neurons".to_owned(), |step| {
                 format!("{step} instructions")
             }),
     ));
-    let (flash, ram) = (show::grouped(run.flash), show::grouped(run.ram + u64::from(run.costs.stack)));
-    rows.push((
-        "flash".to_owned(),
-        format!("{flash} B, {} B beside the weights", show::grouped(run.flash_beside_weights)),
-    ));
-    rows.push((
-        "RAM".to_owned(),
-        format!(
-            "{ram} B: {} B of variables, {} B of stack",
-            show::grouped(run.ram),
-            show::grouped(run.costs.stack.into())
-        ),
-    ));
-    rows.push(("emulation".to_owned(), format!("{:.1} s for {} samples", run.seconds, run.samples)));
     rows
 }
 
 fn print(run: &BoardRun) {
     println!("model {} on {}, {} test samples of {}", run.model, run.board, run.samples, run.dataset);
+    if run.stopped {
+        println!("stopped before all samples were shown");
+    }
     println!("{}", show::list(rows(run)));
+    println!("\n{}", show::confusion(&run.confusion));
 }

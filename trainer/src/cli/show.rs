@@ -1,5 +1,6 @@
 //! What every command prints alike: tables for people, or one JSON object.
 
+use super::model::class_accuracy;
 use comfy_table::{Table, presets};
 use serde::Serialize;
 
@@ -36,16 +37,19 @@ pub fn list(rows: impl IntoIterator<Item = (impl Into<String>, String)>) -> Tabl
     table
 }
 
-/// A confusion matrix, one row per true class.
+/// A confusion matrix, one row per true class, and at its end the share of it that is right.
 pub fn confusion(matrix: &[Vec<u32>]) -> Table {
     let classes = (0..matrix.len()).map(|class| class.to_string());
-    let heading: Vec<String> = std::iter::once("true \\ said".to_owned()).chain(classes).collect();
+    let heading: Vec<String> =
+        std::iter::once("true \\ said".to_owned()).chain(classes).chain(["right".to_owned()]).collect();
     let heading: Vec<&str> = heading.iter().map(String::as_str).collect();
+    let right = class_accuracy(matrix);
     let row = |(class, counts): (usize, &Vec<u32>)| {
         let count = |count: &u32| {
             if *count == 0 { "·".to_owned() } else { count.to_string() }
         };
-        std::iter::once(class.to_string()).chain(counts.iter().map(count)).collect()
+        let right = right[class].map_or("·".to_owned(), percent);
+        std::iter::once(class.to_string()).chain(counts.iter().map(count)).chain([right]).collect()
     };
     table(&heading, matrix.iter().enumerate().map(row))
 }

@@ -4,9 +4,9 @@ use super::folder::DataFolder;
 use super::settings::Settings;
 use super::show;
 use crate::data::Dataset;
+use crate::interrupt;
 use crate::sweep::Sweep;
 use crate::sweep::grid::{Axis, points};
-use crate::train;
 use crate::workers::Manner;
 use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
@@ -55,7 +55,7 @@ pub fn run(args: SweepArgs, json: bool) -> Result<()> {
     let table = if args.partial {
         sweep.write(out, &[])?
     } else {
-        train::stop_on_ctrl_c();
+        interrupt::stop_on_ctrl_c();
         super::train::with_threads(args.threads, || {
             sweep.train(out, args.folder.path(), args.manner, |sentence| eprintln!("{sentence}"))
         })?

@@ -5,6 +5,7 @@ use super::settings::Settings;
 use super::show;
 use crate::config::Config;
 use crate::forecast;
+use crate::interrupt;
 use crate::train::{self, RunResult};
 use anyhow::bail;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,7 @@ pub fn run(args: TrainArgs, json: bool) -> anyhow::Result<()> {
     if let Some(subset) = data.subset() {
         eprintln!("{} is {subset}", data.name);
     }
-    train::stop_on_ctrl_c();
+    interrupt::stop_on_ctrl_c();
     let result = with_threads(args.threads, || train::train(&config, &data, &out, args.resume))?;
     show::show(json, &result, |result| print(result, &out))
 }

@@ -83,6 +83,20 @@ impl Samples {
         }
     }
 
+    /// Leaves the first `count` samples, or all of them if there are fewer.
+    pub fn truncate(&mut self, count: usize) {
+        match self {
+            Self::Images(images) => {
+                images.pixels.truncate(count.saturating_mul(images.inputs()));
+                images.labels.truncate(count);
+            }
+            Self::Recordings(recordings) => {
+                recordings.recordings.truncate(count);
+                recordings.labels.truncate(count);
+            }
+        }
+    }
+
     /// How many samples each class has.
     pub fn class_counts(&self, classes: usize) -> Vec<usize> {
         let mut counts = vec![0; classes];

@@ -9,6 +9,9 @@ use std::env;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Bytes of stack that the application may take: tests/image.rs proves that it takes less.
+const STACK: u64 = 1024;
+
 /// A linked firmware image.
 #[derive(Clone, Debug)]
 pub struct Firmware {
@@ -54,9 +57,6 @@ pub struct FirmwareOptions<'a> {
     pub target: Option<&'a str>,
 }
 
-/// Bytes of RAM that are left to the stack at least; tests/PROOFS.md tells what it takes.
-const STACK: u64 = 2048;
-
 /// Builds the application for a board with the model file inside; what is missing for it is installed.
 ///
 /// # Errors
@@ -69,8 +69,7 @@ pub fn build(board: impl Into<Platform>, model: &Path, options: FirmwareOptions<
     let features = [options.features, &widths].concat();
     let options = FirmwareOptions { features: &features, ..options };
     let firmware = compile(&board, "spikelet-firmware", options, Some(&model))?;
-    let Firmware { flash, ram, .. } = firmware;
-    ensure_room(&board, flash, ram)?;
+    ensure_room(&board, firmware.flash, firmware.ram)?;
     Ok(firmware)
 }
 
@@ -83,13 +82,20 @@ pub fn check_fit(board: impl Into<Platform>, file: &ModelFile<'_>) -> Result<()>
     ensure_room(&board.into(), file.len() as u64, (need.ram() + 3 * need.inputs) as u64)
 }
 
-fn ensure_room(board: &Platform, flash: u64, ram: u64) -> Result<()> {
-    let Platform { name, flash: most_flash, ram: most_ram, .. } = board;
+/// Refuses what needs more than so many bytes of flash, or of RAM for its variables, on top of which the stack comes.
+fn ensure_room(board: &Platform, flash: u64, variables: u64) -> Result<()> {
+    let ram = variables + STACK;
+    let lacks = |need: u64, most: u64, what: &str| {
+        (need > most).then(|| format!("{need} B of {what} where there are {most}"))
+    };
+    let flash = lacks(flash, board.flash, "flash");
+    let ram = lacks(ram, board.ram, "RAM, stack included,");
+    let lacking: Vec<String> = flash.into_iter().chain(ram).collect();
     ensure!(
-        flash <= *most_flash && ram + STACK <= *most_ram,
-        "{name} is too small for this model: it needs at least {flash} B of flash, of which there are {most_flash}, and {} B of RAM \
-         with its stack, of which there are {most_ram}",
-        ram + STACK
+        lacking.is_empty(),
+        "{} is too small for this model, which needs {}: train a smaller one, export it with fewer --bits, or choose another --board",
+        board.name,
+        lacking.join(" and ")
     );
     Ok(())
 }
@@ -102,6 +108,13 @@ pub fn build_kernels(board: Board) -> Result<Firmware> {
     let board = Platform::from(board);
     let options = FirmwareOptions { features: &["kernels", "all-widths"], ..FirmwareOptions::default() };
     compile(&board, "spikelet-kernels", options, None)
+}
+
+/// By how many bytes what is linked is larger than a region of memory, 0 if it is not, in the linker's words.
+fn overflow(words: &str, region: &str) -> u64 {
+    let before = format!("will not fit in region '{region}': overflowed by ");
+    let bytes = words.split(&before).skip(1).filter_map(|rest| rest.split(' ').next()?.parse().ok());
+    bytes.max().unwrap_or(0)
 }
 
 /// Compiles one of the firmware's programs.
@@ -135,13 +148,10 @@ fn compile(
     let output = cargo.output().context("cargo does not run: install Rust from https://rustup.rs")?;
     if !output.status.success() {
         let words = String::from_utf8_lossy(&output.stderr);
-        // The linker's: the model has no room beside the program, or its states beside the program's variables.
-        if let Some((_, memory)) = words.split_once("will not fit in region '") {
-            let (memory, rest) = memory.split_once('\'').unwrap_or((memory, ""));
-            let bytes: String =
-                rest.chars().skip_while(|c| !c.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
-            bail!("{} is too small for this model: {bytes} B of {memory} are missing", board.name);
-        }
+        let [flash, ram] = ["FLASH", "RAM"].map(|region| overflow(&words, region));
+        // What is not said to overflow fits.
+        let need = |most: u64, over: u64| if over > 0 { most + over } else { 0 };
+        ensure_room(board, need(board.flash, flash), need(board.ram, ram))?;
         eprint!("{words}");
         bail!("the firmware for {} does not build: the compiler says why above", board.name);
     }
@@ -195,4 +205,29 @@ fn sizes(elf: &Path) -> Result<(u64, u64)> {
         ram += if variable { section.size() } else { 0 };
     }
     Ok((flash, ram))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_board_lacks_is_said() {
+        let microbit = Platform::from(Board::Microbit);
+        let of = |flash, variables| ensure_room(&microbit, flash, variables).unwrap_err().to_string();
+        ensure_room(&microbit, 256 << 10, 15 << 10).unwrap();
+        let words = "rust-lld: error: section '.text' will not fit in region 'FLASH': overflowed by 12 bytes\n\
+             rust-lld: error: section '.rodata' will not fit in region 'FLASH': overflowed by 56789 bytes\n";
+        assert_eq!([overflow(words, "FLASH"), overflow(words, "RAM")], [56_789, 0]);
+        let sentence = of(0, (15 << 10) + 1);
+        assert!(
+            sentence.contains("needs 16385 B of RAM, stack included, where there are 16384: "),
+            "{sentence}"
+        );
+        let sentence = of((256 << 10) + 1, 1 << 20);
+        assert!(
+            sentence.contains("262145 B of flash where there are 262144 and 1049600 B of RAM"),
+            "{sentence}"
+        );
+    }
 }

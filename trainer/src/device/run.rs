@@ -2,13 +2,17 @@
 
 use super::{Board, Client, ClientError};
 use crate::data::Samples;
-use crate::simulate::{HostMemory, Inference, Stop};
-use crate::spike_train::{Encoding, Show};
+use crate::simulate::{HostMemory, Inference, Stop, infer};
+use crate::spike_train::{Encoding, Show, SpikeTrain};
+use rayon::prelude::*;
 use serde::Serialize;
 use spikelet_export::ModelFile;
 use spikelet_export::link::Inferred;
 use spikelet_runtime::Network;
+use std::borrow::Borrow;
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
+use std::sync::mpsc::{self, SyncSender};
 
 /// What is sent to a board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
@@ -49,21 +53,122 @@ pub fn run_samples<S: Read + Write>(
     let encoding = Encoding::of_model(file);
     let mut results = Vec::with_capacity(samples.len());
     for index in 0..samples.len() {
-        let inferred = match (input, samples) {
-            (InputKind::Pixels, Samples::Images(images)) => {
-                client.infer_pixels(Show::Evaluation.stream(index), images.image(index), stop)?
-            }
-            // Recordings have no pixels: their events are spikes already, and are sent as such.
-            _ => {
-                let train = encoding.train(samples, index, Show::Evaluation);
-                client.infer_spikes((0..train.steps()).map(|t| train.at(t)), stop)?
-            }
-        };
-        let result = DeviceInference::from(inferred);
+        let train = || encoding.train(samples, index, Show::Evaluation);
+        let result = show_sample(client, samples, index, input, stop, train)?;
         done(&result);
         results.push(result);
     }
     Ok(results)
+}
+
+/// Shows one sample to a board; `train` gives its spikes, if they are to be sent.
+fn show_sample<S: Read + Write, T: Borrow<SpikeTrain>>(
+    client: &mut Client<S>,
+    samples: &Samples,
+    index: usize,
+    input: InputKind,
+    stop: Stop,
+    train: impl FnOnce() -> T,
+) -> Result<DeviceInference, ClientError> {
+    let inferred = match (input, samples) {
+        (InputKind::Pixels, Samples::Images(images)) => {
+            client.infer_pixels(Show::Evaluation.stream(index), images.image(index), stop)?
+        }
+        // Recordings have no pixels: their events are spikes already, and are sent as such.
+        _ => {
+            let train = train();
+            let train = train.borrow();
+            client.infer_spikes((0..train.steps()).map(|t| train.at(t)), stop)?
+        }
+    };
+    Ok(inferred.into())
+}
+
+/// What board and host say of a sample.
+#[derive(Clone, Debug)]
+pub struct Paired {
+    /// The board.
+    pub device: DeviceInference,
+    /// The host, until the same stop.
+    pub host: Inference,
+    /// The host's class at the end of the sequence; only where the board stops when it has decided.
+    pub host_at_the_end: Option<u16>,
+}
+
+impl Paired {
+    /// True if class, timesteps, scores and spike counts are equal in every bit.
+    pub fn is_equal(&self) -> bool {
+        self.device.inference == self.host
+    }
+}
+
+/// Samples that the host prepares at once.
+const PIECE: usize = 32;
+
+/// Prepared samples that wait for the board, at most: it gets the next one without waiting, and memory does not grow with
+/// the number of samples.
+const AHEAD: usize = 64;
+
+/// What the host knows of a sample before the board has seen it.
+struct Prepared {
+    train: SpikeTrain,
+    host: Inference,
+    host_at_the_end: Option<u16>,
+}
+
+/// As [`run_samples`], beside the host: while the board works, the host encodes and simulates the next samples on all its
+/// threads. Ends early where `done` says so.
+///
+/// # Errors
+/// [`ClientError`] of the first sample that fails.
+///
+/// # Panics
+/// If the samples do not fit the model.
+pub fn run_beside_host<S: Read + Write>(
+    client: &mut Client<S>,
+    file: &ModelFile<'_>,
+    samples: &Samples,
+    input: InputKind,
+    stop: Stop,
+    mut done: impl FnMut(&Paired) -> ControlFlow<()>,
+) -> Result<Vec<Paired>, ClientError> {
+    std::thread::scope(|scope| {
+        let (give, prepared) = mpsc::sync_channel(AHEAD);
+        scope.spawn(move || prepare(file, samples, stop, &give));
+        let mut results = Vec::with_capacity(samples.len());
+        for (index, Prepared { train, host, host_at_the_end }) in prepared.into_iter().enumerate() {
+            let device = show_sample(client, samples, index, input, stop, || &train)?;
+            let result = Paired { device, host, host_at_the_end };
+            let flow = done(&result);
+            results.push(result);
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(results)
+    })
+}
+
+/// Encodes and simulates sample after sample, until all are done or nobody takes them any more.
+fn prepare(file: &ModelFile<'_>, samples: &Samples, stop: Stop, give: &SyncSender<Prepared>) {
+    let encoding = Encoding::of_model(file);
+    let memory = || HostMemory::new(file.model().need());
+    let prepare = |memory: &mut HostMemory, index| {
+        let train = encoding.train(samples, index, Show::Evaluation);
+        let host = infer(file, memory, &train, stop);
+        let at_the_end = || infer(file, memory, &train, Stop::AtTheEnd).class;
+        let host_at_the_end = (stop == Stop::WhenDecided).then(at_the_end);
+        Prepared { train, host, host_at_the_end }
+    };
+    for first in (0..samples.len()).step_by(PIECE) {
+        let indices = first..samples.len().min(first + PIECE);
+        let piece: Vec<Prepared> = indices.into_par_iter().map_init(memory, prepare).collect();
+        for prepared in piece {
+            if give.send(prepared).is_err() {
+                return;
+            }
+        }
+    }
 }
 
 impl From<Inferred> for DeviceInference {

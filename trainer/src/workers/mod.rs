@@ -61,7 +61,7 @@ pub fn work(
                     elsewhere.push(task);
                     continue;
                 }
-                Err(error) if crate::train::is_stopped() => {
+                Err(error) if crate::interrupt::is_stopped() => {
                     return Err(error.context("the same command goes on from here"));
                 }
                 Err(error) => {
@@ -85,7 +85,7 @@ pub fn work(
             report(&format!("waiting for {} runs that other processes train", left.len()));
             waiting = true;
         }
-        if crate::train::is_stopped() {
+        if crate::interrupt::is_stopped() {
             bail!("stopped while other processes train: the same command goes on from here");
         }
         std::thread::sleep(WAIT);
