@@ -44,6 +44,9 @@ mod chosen;
 #[cfg(feature = "mps2")]
 #[path = "mps2_flash.rs"]
 pub mod flash;
+#[cfg(any(feature = "microbit-v2", feature = "nrf52840-dk"))]
+#[path = "nrf52_flash.rs"]
+pub mod flash;
 
 #[cfg(feature = "emulated")]
 #[path = "emulated.rs"]

@@ -14,7 +14,7 @@ use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use cortex_m::peripheral::NVIC;
 use hal::clocks::{ClocksManager, init_clocks_and_plls};
-use hal::fugit::{ExtU32, RateExtU32};
+use hal::fugit::{MicrosDurationU32, RateExtU32};
 use hal::gpio::{self, FunctionUart, Pin, PullDown, bank0};
 use hal::pac::{self, Peripherals, UART0, WATCHDOG, interrupt};
 use hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral, Writer};
@@ -78,7 +78,7 @@ pub fn start() -> Started {
     // SAFETY: what the handler shares with the rest is behind critical sections, which mask every interrupt.
     unsafe { NVIC::unmask(interrupt::UART0_IRQ) };
     watchdog.pause_on_debug(true);
-    watchdog.start(WATCHDOG_SECONDS.secs());
+    watchdog.start(MicrosDurationU32::secs(WATCHDOG_SECONDS));
     Started {
         uart: Uart::new(Uart0(sender)),
         clocks,

@@ -49,11 +49,13 @@ impl RealBoard {
         }
     }
 
-    /// Bytes of flash and of RAM.
+    /// Bytes of flash that the program may take, with its model, and of RAM. Chips of Nordic's have more flash, which is for models
+    /// that come over the link.
     pub const fn memory(self) -> (u64, u64) {
         match self {
-            Self::Nrf52840Dk => (1024 * KB, 256 * KB),
-            Self::MicrobitV2 | Self::NucleoF446re => (512 * KB, 128 * KB),
+            Self::Nrf52840Dk => (512 * KB, 256 * KB),
+            Self::MicrobitV2 => (288 * KB, 128 * KB),
+            Self::NucleoF446re => (512 * KB, 128 * KB),
             Self::Pico => (2048 * KB, 256 * KB),
             Self::Pico2 => (4096 * KB, 512 * KB),
         }
@@ -156,12 +158,13 @@ mod tests {
     use crate::cost::boards::BOARDS;
 
     #[test]
-    fn memory_is_that_of_the_cost_model() {
+    fn memory_is_not_more_than_the_cost_model_has() {
         let mut known = 0;
         for board in RealBoard::ALL {
             assert_eq!(board.name().parse(), Ok(board));
             if let Some(facts) = BOARDS.iter().find(|facts| facts.name == board.name()) {
-                assert_eq!((facts.flash, facts.ram), board.memory(), "{board}");
+                let (flash, ram) = board.memory();
+                assert!(flash <= facts.flash && ram == facts.ram, "{board}");
                 known += 1;
             }
         }
