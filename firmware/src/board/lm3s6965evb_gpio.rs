@@ -48,11 +48,10 @@ pub fn live(model: &Model<'_>) -> Live<impl SpikeSource + use<>, impl Outputs + 
         port.change(PULL_UP, inputs, inputs);
         port.change(DIGITAL, inputs | outputs, inputs | outputs);
     }
-    let classes = [0, 1, 2, 3, 4, 5, 6].map(|bit| Pin { port: PORT_B, mask: 1 << bit });
-    let alert = Pin { port: PORT_F, mask: 1 };
+    let classes = [0, 1, 2, 3, 4, 5, 6].map(|bit| PinB(1 << bit));
     Live::new(
         PortSource::new(keys, PinSpikes::WhileActive, 0x1F),
-        (ClassPins::new(classes), AlertPin::new(alert)),
+        (ClassPins::new(classes), AlertPin::new(Led)),
         Pace::new(super::Lm3s6965::TICKS_PER_SECOND, TIMESTEPS_PER_SECOND),
         Decision::of(model),
         Some(ALERT),
@@ -64,26 +63,42 @@ fn keys() -> u32 {
     PORT_E.read(data(0x0F)) | PORT_F.read(data(0x02)) << 3
 }
 
-/// A pin that is an output.
+/// A pin of port B, by its bit.
 #[derive(Debug)]
-struct Pin {
-    port: Registers,
-    /// Its bit.
-    mask: u8,
-}
+struct PinB(u8);
 
-impl ErrorType for Pin {
+impl ErrorType for PinB {
     type Error = Infallible;
 }
 
-impl OutputPin for Pin {
+impl OutputPin for PinB {
     fn set_low(&mut self) -> Result<(), Infallible> {
-        self.port.write(data(self.mask), 0);
+        PORT_B.write(data(self.0), 0);
         Ok(())
     }
 
     fn set_high(&mut self) -> Result<(), Infallible> {
-        self.port.write(data(self.mask), u32::MAX);
+        PORT_B.write(data(self.0), u32::MAX);
+        Ok(())
+    }
+}
+
+/// The board's LED, PF0.
+#[derive(Debug)]
+struct Led;
+
+impl ErrorType for Led {
+    type Error = Infallible;
+}
+
+impl OutputPin for Led {
+    fn set_low(&mut self) -> Result<(), Infallible> {
+        PORT_F.write(data(0x01), 0);
+        Ok(())
+    }
+
+    fn set_high(&mut self) -> Result<(), Infallible> {
+        PORT_F.write(data(0x01), u32::MAX);
         Ok(())
     }
 }
