@@ -12,12 +12,13 @@ use spikelet_export::{ModelFile, link};
 use spikelet_firmware::BuiltIn;
 #[cfg(feature = "slots")]
 use spikelet_firmware::Stored;
+use spikelet_firmware::live::{Live, Outputs, SpikeSource};
 #[cfg(feature = "slots")]
 use spikelet_firmware::slots::Slots;
 use spikelet_firmware::{Application, Board, Buffers, ModelStore, Stop, board, start};
 #[cfg(feature = "slots")]
 use spikelet_runtime::{InputSpikes, Need};
-use spikelet_runtime::{Memory, MemoryView, Network};
+use spikelet_runtime::{Memory, MemoryView, Model, Network};
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
@@ -37,6 +38,7 @@ const ROOM: Need = Need {
 };
 
 #[entry]
+#[allow(clippy::too_many_arguments, reason = "cortex-m-rt makes arguments of the local statics")]
 fn main() -> ! {
     // cortex-m-rt makes local statics of an entry point exclusive references.
     static mut FILE: MaybeUninit<ModelFile<'static>> = MaybeUninit::uninit();
@@ -47,6 +49,7 @@ fn main() -> ! {
     static mut SPIKING: heapless::Vec<u16, INPUTS> = heapless::Vec::new();
     static mut OBSERVED: heapless::Vec<u8, { link::OBSERVED }> = heapless::Vec::new();
 
+    static mut APPLICATION: Place = MaybeUninit::uninit();
     #[cfg(feature = "slots")]
     static mut MODELS: MaybeUninit<Stored<board::flash::Flash>> = MaybeUninit::uninit();
 
@@ -74,20 +77,51 @@ fn main() -> ! {
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
-    run(file, network, board, models, &mut uart, buffers)
+    run(APPLICATION, file, network, board, models, &mut uart, buffers)
+}
+
+/// Memory of the application, whose type depends on the board, and which would else be on the stack for ever.
+type Place = MaybeUninit<[u64; 48]>;
+
+/// Makes the application where it is to stay.
+#[inline(never)]
+#[allow(unsafe_code, reason = "takes memory that is of no type for that of the application")]
+fn keep<B: Board + 'static, M: ModelStore + 'static, S: SpikeSource + 'static, O: Outputs + 'static>(
+    place: &'static mut Place,
+    file: &'static ModelFile<'static>,
+    network: &'static mut Network<'static, 'static>,
+    board: B,
+    models: M,
+    live: impl FnOnce(&Model<'_>) -> Live<S, O>,
+) -> &'static mut Application<'static, 'static, B, M, S, O> {
+    const {
+        let (size, alignment) = (
+            size_of::<Application<'static, 'static, B, M, S, O>>(),
+            align_of::<Application<'static, 'static, B, M, S, O>>(),
+        );
+        assert!(size <= size_of::<Place>() && alignment <= align_of::<Place>(), "make it larger");
+    }
+    let application = Application::new(file, network, board, models, live(file.model()));
+    let place = place.as_mut_ptr().cast::<Application<'static, 'static, B, M, S, O>>();
+    // SAFETY: the memory is large enough and aligned, as asserted above, and nothing else has it: it was given away for ever.
+    unsafe {
+        place.write(application);
+        &mut *place
+    }
 }
 
 /// Answers the host, and ends or starts anew as it says. Not part of `main`, so that its stack is not in use while models are tried.
 #[inline(never)]
-fn run<B: Board, U: Read + ReadReady + Write>(
+fn run<B: Board + 'static, U: Read + ReadReady + Write>(
+    place: &'static mut Place,
     file: &'static ModelFile<'static>,
     network: &'static mut Network<'static, 'static>,
     board: B,
-    models: impl ModelStore,
+    models: impl ModelStore + 'static,
     uart: &mut U,
     buffers: Buffers<'_>,
 ) -> ! {
-    let mut application = Application::new(file, network, board, models, board::live(file.model()));
+    let application = keep(place, file, network, board, models, board::live);
     if cfg!(feature = "live") {
         application.begin_live();
     }
