@@ -66,7 +66,7 @@ fn main() -> ! {
     board::fault();
 
     #[cfg(feature = "slots")]
-    let (bytes, models) = choose(MODELS, FILE, &mut *MEMORY, SPIKING);
+    let (bytes, models) = choose(MODELS, FILE, &mut *MEMORY, SPIKING, APPLICATION);
     #[cfg(not(feature = "slots"))]
     let (bytes, models) = (&MODEL.0, BuiltIn);
     let file = open(FILE, bytes);
@@ -141,6 +141,7 @@ fn choose(
     file: &mut MaybeUninit<ModelFile<'static>>,
     memory: &mut Memory<NEURONS, POTENTIALS, WIDEST, CLASSES>,
     spiking: &mut InputSpikes,
+    scratch: &mut Place,
 ) -> (&'static [u8], &'static mut Stored<board::flash::Flash>) {
     let (offset, length) = board::flash::SLOTS;
     let slots = match board::flash::take().map(|flash| Slots::new(flash, offset, length)) {
@@ -152,7 +153,7 @@ fn choose(
         None => board::exit(false),
     };
     let models = place.write(Stored::new(slots, ROOM));
-    let usable = |bytes| opened(bytes, file).is_some_and(|file| works(file, memory.view(), spiking));
+    let usable = |bytes| opened(bytes, file).is_some_and(|file| works(file, memory.view(), spiking, scratch));
     (models.slots().boot(usable).unwrap_or(&MODEL.0), models)
 }
 
@@ -173,16 +174,43 @@ fn opened<'p>(
 /// True if there is memory for a model and it passes its self-test.
 #[cfg(feature = "slots")]
 #[inline(never)]
-fn works(file: &ModelFile<'_>, memory: MemoryView<'_>, spiking: &mut InputSpikes) -> bool {
-    let Ok(mut network) = Network::new(file.model(), memory) else {
+fn works(
+    file: &ModelFile<'_>,
+    memory: MemoryView<'_>,
+    spiking: &mut InputSpikes,
+    scratch: &mut Place,
+) -> bool {
+    let Some(network) = network_in(scratch, file, memory) else {
         defmt::error!("the memory is too small for model {=u32:08x}", file.id());
         return false;
     };
-    let tested = file.self_test(&mut network, spiking);
+    let tested = file.self_test(network, spiking);
     if let Err(error) = tested {
         defmt::error!("model {=u32:08x} does not pass its self-test: {}", file.id(), error);
     }
     tested.is_ok()
+}
+
+/// A network for a test, in memory that is used otherwise later; `None` if the memory for its states is too small.
+#[cfg(feature = "slots")]
+#[inline(never)]
+#[allow(unsafe_code, reason = "takes memory that is of no type for that of the network")]
+fn network_in<'p>(
+    scratch: &'p mut Place,
+    file: &'p ModelFile<'p>,
+    memory: MemoryView<'p>,
+) -> Option<&'p mut Network<'p, 'p>> {
+    const {
+        assert!(size_of::<Network<'_, '_>>() <= size_of::<Place>());
+        assert!(align_of::<Network<'_, '_>>() <= align_of::<Place>());
+    }
+    let network = Network::new(file.model(), memory).ok()?;
+    let place = scratch.as_mut_ptr().cast::<Network<'p, 'p>>();
+    // SAFETY: the memory is large enough and aligned, as asserted above, and is borrowed for as long as the network is.
+    unsafe {
+        place.write(network);
+        Some(&mut *place)
+    }
 }
 
 /// Opens the model; ends if it is none. Like [`put_to_work`] not part of `main`, whose stack is in use for ever.
