@@ -27,8 +27,10 @@ fn main() -> anyhow::Result<()> {
         .context("choose a board with --features: it needs a file in firmware/memory")?;
     println!("cargo::rustc-env=SPIKELET_BOARD={board}");
     fs::write(out.join("memory.x"), memory)?;
-    // Handlers of interrupts would have their names here; no board uses any.
-    fs::write(out.join("device.x"), "")?;
+    // Handlers of interrupts would have their names here. Emulated boards have a table of their own; of the others it comes with the HAL.
+    if env::var_os("CARGO_FEATURE_EMULATED").is_some() {
+        fs::write(out.join("device.x"), "")?;
+    }
     println!("cargo::rustc-link-search={}", out.display());
     Ok(())
 }

@@ -131,7 +131,13 @@ impl<'m, 'a, B: Board, M: ModelStore, S: SpikeSource, O: Outputs> Application<'m
             self.pass_time(spiking);
             match stream.read_ready() {
                 Ok(true) => {}
-                Ok(false) => continue,
+                Ok(false) => {
+                    // The next timestep of the continuous operation may be due before anything is received.
+                    if !self.live.is_on() {
+                        self.board.sleep();
+                    }
+                    continue;
+                }
                 Err(error) => return Stop::Io(error),
             }
             let mut byte = [0];
@@ -175,6 +181,15 @@ impl<'m, 'a, B: Board, M: ModelStore, S: SpikeSource, O: Outputs> Application<'m
                 (Ok(()), Some(Ending::Restart)) => return Stop::Restart,
                 (Ok(()), None) => {}
             }
+        }
+    }
+
+    /// Begins the continuous operation, if the board has a source, as if the host had asked for it.
+    pub fn begin_live(&mut self) {
+        if Live::<S, O>::PRESENT {
+            self.answerer.rest();
+            self.answerer.train = None;
+            self.live.start(self.board.ticks());
         }
     }
 
@@ -225,10 +240,8 @@ impl<'m, 'a, B: Board, M: ModelStore, S: SpikeSource, O: Outputs> Application<'m
                 Err(LinkError::Unsupported)
             }
             RequestBody::Live { on: true } => {
-                let begun = answerer.begin(false);
-                answerer.train = None;
-                self.live.start(self.board.ticks());
-                Ok(begun)
+                self.begin_live();
+                Ok(Answer::Done { steps: 0, decided: false })
             }
             RequestBody::Live { on: false } => {
                 self.live.stop();

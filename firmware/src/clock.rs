@@ -23,6 +23,9 @@ pub trait Board: Clock {
 
     /// Starts since power came on without the first one, and why the last one was.
     fn resets(&self) -> (u32, ResetCause) {
+        #[cfg(target_os = "none")]
+        return crate::start::resets();
+        #[cfg(not(target_os = "none"))]
         (0, ResetCause::Power)
     }
 
@@ -30,6 +33,9 @@ pub trait Board: Clock {
     fn overruns(&self) -> u32 {
         0
     }
+
+    /// Sleeps until something may have been received, or some time has passed; returns at once on a board that cannot sleep.
+    fn sleep(&self) {}
 
     /// Feeds the watchdog, if the board has one: called whenever the application waits, and between timesteps.
     fn feed(&self) {}

@@ -7,14 +7,18 @@ mod application;
 #[cfg(target_os = "none")]
 pub mod board;
 mod clock;
-pub mod live;
 #[cfg(target_os = "none")]
+pub mod idle;
+pub mod live;
+#[cfg(all(target_os = "none", feature = "emulated"))]
 mod log;
 mod models;
 pub mod receive;
 pub mod slots;
 #[cfg(target_os = "none")]
 mod stack;
+#[cfg(target_os = "none")]
+pub mod start;
 pub mod uart;
 
 pub use application::{Application, Buffers, Stop};

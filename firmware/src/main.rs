@@ -5,15 +5,15 @@
 use core::mem::MaybeUninit;
 use core::panic::PanicInfo;
 use cortex_m_rt::{ExceptionFrame, entry, exception};
+use spikelet_export::link::ResetCause;
 use spikelet_export::{ModelFile, link};
 #[cfg(not(feature = "slots"))]
 use spikelet_firmware::BuiltIn;
 #[cfg(feature = "slots")]
 use spikelet_firmware::Stored;
-use spikelet_firmware::live::Live;
 #[cfg(feature = "slots")]
 use spikelet_firmware::slots::{SlotError, Slots};
-use spikelet_firmware::{Application, Buffers, Stop, board};
+use spikelet_firmware::{Application, Buffers, Stop, board, start};
 #[cfg(feature = "slots")]
 use spikelet_runtime::{InputSpikes, Need};
 use spikelet_runtime::{Memory, MemoryView, Network};
@@ -47,6 +47,12 @@ fn main() -> ! {
     static mut OBSERVED: heapless::Vec<u8, { link::OBSERVED }> = heapless::Vec::new();
 
     let (board, mut uart) = board::start();
+    #[cfg(feature = "hang")]
+    if start::resets().0 == 0 {
+        loop {
+            core::hint::spin_loop();
+        }
+    }
     #[cfg(feature = "panic")]
     panic!("on purpose");
     #[cfg(feature = "fault")]
@@ -61,15 +67,21 @@ fn main() -> ! {
     #[cfg(not(feature = "slots"))]
     let (bytes, models) = (&MODEL.0, BuiltIn);
     let file = open(FILE, bytes);
-    let network = start(NETWORK, file, MEMORY.view());
+    let network = put_to_work(NETWORK, file, MEMORY.view());
     defmt::info!("model {=u32:08x} of {=usize} neurons is ready", file.id(), NEURONS);
     #[cfg(feature = "float")]
     defmt::info!("{=f32}", network.probability(0));
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
-    let stop = Application::new(file, network, board, models, Live::none()).serve(&mut uart, buffers);
+    let live = board::live(file.model());
+    let mut application = Application::new(file, network, board, models, live);
+    if cfg!(feature = "live") {
+        application.begin_live();
+    }
+    let stop = application.serve(&mut uart, buffers);
     if stop == Stop::Restart {
+        start::announce(ResetCause::Model);
         cortex_m::peripheral::SCB::sys_reset();
     }
     board::exit(stop == Stop::Shutdown)
@@ -116,7 +128,7 @@ fn is_usable(
     tested.is_ok()
 }
 
-/// Opens the model; ends if it is none. Like [`start`] not part of `main`, whose stack is in use for ever.
+/// Opens the model; ends if it is none. Like [`put_to_work`] not part of `main`, whose stack is in use for ever.
 #[inline(never)]
 fn open(
     place: &'static mut MaybeUninit<ModelFile<'static>>,
@@ -133,7 +145,7 @@ fn open(
 
 /// Puts the network to work; ends if the memory is too small.
 #[inline(never)]
-fn start(
+fn put_to_work(
     place: &'static mut MaybeUninit<Network<'static, 'static>>,
     file: &'static ModelFile<'static>,
     memory: MemoryView<'static>,
@@ -159,8 +171,7 @@ fn ackermann(m: u32, n: u32) -> u32 {
 
 #[panic_handler]
 fn panic(_: &PanicInfo<'_>) -> ! {
-    defmt::error!("panic");
-    board::exit(false)
+    board::fail(|| defmt::error!("panic"))
 }
 
 #[exception]
@@ -169,8 +180,7 @@ fn panic(_: &PanicInfo<'_>) -> ! {
     reason = "cortex-m-rt asks for it: after a fault nothing can be relied on, and this only ends"
 )]
 unsafe fn HardFault(_: &ExceptionFrame) -> ! {
-    defmt::error!("hard fault");
-    board::exit(false)
+    board::fail(|| defmt::error!("hard fault"))
 }
 
 defmt::timestamp!("{=u32}", 0);

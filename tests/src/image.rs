@@ -127,6 +127,34 @@ impl Image {
         names.filter(|name| words.iter().any(|word| name.contains(word)))
     }
 
+    /// Names of the functions that can be reached from one named `start` without those of which a name holds one of `without`, and
+    /// that call, or go on in, one of which a name holds one of `words`. Calls through pointers are not followed.
+    ///
+    /// # Errors
+    /// A sentence if there is no such function.
+    pub fn leading_to(&self, start: &str, without: &[&str], words: &[&str]) -> Result<Vec<String>, String> {
+        let holds = |function: &Function, words: &[&str]| {
+            function.names.iter().any(|name| words.iter().any(|word| name.contains(word)))
+        };
+        let found =
+            self.functions.iter().find(|(_, function)| function.names.iter().any(|name| name == start));
+        let mut open = vec![*found.ok_or_else(|| format!("there is no function {start}"))?.0];
+        let (mut seen, mut leading) = (BTreeSet::new(), Vec::new());
+        while let Some(address) = open.pop() {
+            let Some(function) = self.functions.get(&address).filter(|_| seen.insert(address)) else {
+                continue;
+            };
+            let callees = function.calls.iter().filter_map(|call| self.functions.get_key_value(call));
+            let callees = callees.filter(|(_, callee)| !holds(callee, without));
+            let (ends, rest): (Vec<_>, Vec<_>) = callees.partition(|(_, callee)| holds(callee, words));
+            if !ends.is_empty() {
+                leading.push(function.names.join(" = "));
+            }
+            open.extend(rest.iter().map(|(address, _)| **address));
+        }
+        Ok(leading)
+    }
+
     /// The deepest chain of calls from a function on.
     ///
     /// # Errors

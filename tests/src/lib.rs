@@ -1,7 +1,10 @@
 //! What the integration tests share: models of random weights, quickly trained ones, and the command itself.
 
 pub mod flash;
+pub mod host_board;
 pub mod image;
+pub mod played;
+pub mod proxy;
 pub mod variants;
 
 use spikelet::config::Config;
@@ -282,13 +285,32 @@ pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The file of the command `spikelet`, built as the tests are.
+/// The file of the command `spikelet`: the one that cargo built with the tests, or, where it builds a single package's and the file is
+/// missing or older than the library, one that is built now.
 pub fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let build = escargot::CargoBuild::new().manifest_path(root().join("Cargo.toml"));
-        build.arg("--workspace").bin("spikelet").run().unwrap().path().to_owned()
+        built_with_the_tests().unwrap_or_else(|| {
+            let build = escargot::CargoBuild::new().manifest_path(root().join("Cargo.toml"));
+            build.arg("--workspace").bin("spikelet").run().unwrap().path().to_owned()
+        })
     })
+}
+
+/// The command beside the folder of the running test, if it is newer than every build of the trainer's library.
+fn built_with_the_tests() -> Option<PathBuf> {
+    let test = std::env::current_exe().ok()?;
+    let folder = test.parent()?;
+    let binary = folder.parent()?.join("spikelet");
+    let age = |path: &Path| path.metadata().and_then(|found| found.modified()).ok();
+    let built = age(&binary)?;
+    let is_library = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("libspikelet-") && name.ends_with(".rlib")
+    };
+    let files = folder.read_dir().ok()?.filter_map(|file| file.ok().map(|file| file.path()));
+    let newest = files.filter(|path| is_library(path)).filter_map(|path| age(&path)).max()?;
+    (built >= newest).then_some(binary)
 }
 
 /// The command `spikelet`.

@@ -7,6 +7,7 @@ use spikelet::simulate::HostMemory;
 use spikelet_export::link::{self, LinkError, MemoryUse, Receiver, Reply, ReplyBody, Request, RequestBody};
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_firmware::live::Live;
+use spikelet_firmware::receive::Inbox;
 use spikelet_firmware::{Application, Board, Buffers, BuiltIn, Clock, Stop};
 use spikelet_runtime::Network;
 use spikelet_tests::{GENERAL, LIF, PAPER, RandomCells, random_model_of, rate};
@@ -208,5 +209,29 @@ proptest! {
         let replies = replies(&play(&input).0);
         prop_assert!(replies[..replies.len() - 1].iter().all(|reply| reply.1.starts_with("Error(")), "{:?}", replies);
         prop_assert_eq!(replies.last().unwrap().0, Some(2));
+    }
+}
+
+/// What an interrupt receives comes out in order, as often as the queue goes round, and what finds it full is lost and counted.
+#[test]
+fn received_bytes_wait_in_order_and_are_counted_where_they_find_no_room() {
+    // What masks interrupts on this host.
+    use critical_section as _;
+    let inbox = Inbox::new();
+    assert_eq!((inbox.take(), inbox.is_empty(), inbox.overruns()), (None, true, 0));
+    let mut bytes = (0..=255u8).cycle();
+    let mut expected = bytes.clone();
+    for round in 1..=5 {
+        for byte in bytes.by_ref().take(Inbox::CAPACITY) {
+            inbox.put(byte);
+        }
+        inbox.put(99);
+        assert_eq!(inbox.overruns(), round);
+        assert!(!inbox.is_empty());
+        inbox.wait();
+        for expected in expected.by_ref().take(Inbox::CAPACITY) {
+            assert_eq!(inbox.take(), Some(expected));
+        }
+        assert!(inbox.is_empty());
     }
 }

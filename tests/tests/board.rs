@@ -1,9 +1,11 @@
 //! The board under QEMU: greeting, bad frames, costs, failing on faults.
 
 use spikelet::data::{DatasetName, Images, Samples};
-use spikelet::device::{Board, ClientError, InputKind, Qemu, measure, run_samples};
+use spikelet::device::{
+    Board, Client, ClientError, FirmwareOptions, InputKind, Qemu, build, measure, run_samples,
+};
 use spikelet::simulate::{Stop, simulate};
-use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody};
+use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody, ResetCause};
 use spikelet_export::{EncoderHeader, ModelFile};
 use spikelet_runtime::{MAX_LAYERS, Width};
 use spikelet_tests::{
@@ -70,8 +72,8 @@ fn every_core_is_equal_to_the_host() {
         let mut booted = boot_on(board, &model);
         assert_eq!(booted.client.hello().unwrap().board, board.machine());
         for input in [InputKind::Spikes, InputKind::Pixels] {
-            let device =
-                run_samples(&mut booted.client, &file, &images, input, Stop::AtTheEnd, |_| {}).unwrap();
+            let device = run_samples(&mut booted.client, &file, &images, input, Stop::AtTheEnd, |_| {});
+            let device = device.unwrap_or_else(|error| panic!("{board}, {input:?}: {error}"));
             for (device, host) in device.iter().zip(&host.inferences) {
                 assert_eq!(device.inference, *host, "{board}, {input:?}");
             }
@@ -79,6 +81,43 @@ fn every_core_is_equal_to_the_host() {
         booted.client.shutdown().unwrap();
         assert!(booted.qemu.wait().unwrap().success(), "{board}");
     }
+}
+
+/// What the micro:bit's 16 KB of RAM are enough for.
+#[test]
+fn the_smallest_board_runs_784_100_at_4_bits() {
+    let model = random_model_in(&[Width::Four], PAPER, &[784, 100], [0, 44, 0], rate(), 3);
+    let file = ModelFile::open(&model).unwrap();
+    let images = images(28, 10, 3);
+    let host = simulate(&file, &images, || {});
+    assert!(host.inferences.iter().all(|inference| inference.spike_counts[0] > 0), "it is silent");
+    let mut booted = boot_on(Board::Microbit, &model);
+    for input in [InputKind::Spikes, InputKind::Pixels] {
+        let device = run_samples(&mut booted.client, &file, &images, input, Stop::AtTheEnd, |_| {}).unwrap();
+        for (device, host) in device.iter().zip(&host.inferences) {
+            assert_eq!(device.inference, *host, "{input:?}");
+        }
+    }
+    let costs = measure(&mut booted.client, Board::Microbit, &file, 25).unwrap();
+    assert_eq!(costs, measure(&mut booted.client, Board::Microbit, &file, 25).unwrap());
+    let left = booted.client.memory().unwrap().stack_free;
+    println!("{costs:?}, {} B of variables, {left} B left", booted.firmware.ram);
+    assert!(left > 4096, "{left} B of RAM are left");
+}
+
+/// The linker's words become a sentence with what the model needs and what there is.
+#[test]
+fn a_model_too_large_for_a_board_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.spk");
+    std::fs::write(&path, &*random_model(&[784, 1000, 900], 5, rate(), 1)).unwrap();
+    let refused = build(Board::Microbit, &path, FirmwareOptions::default()).unwrap_err().to_string();
+    let start = "qemu:microbit is too small for this model, which needs ";
+    let rest = refused.strip_prefix(start).unwrap_or_else(|| panic!("{refused}"));
+    let need = rest.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok());
+    let need: Vec<u64> = need.collect();
+    let [flash, 262_144, ram, 16_384] = need[..] else { panic!("{refused}") };
+    assert!((1_700_000..1_800_000).contains(&flash) && (16_385..40_000).contains(&ram), "{refused}");
 }
 
 #[test]
@@ -191,4 +230,17 @@ fn a_fault_and_a_panic_end_with_a_failing_status() {
         let mut qemu = Qemu::start_alone(BOARD, &firmware.elf).unwrap();
         assert!(!qemu.wait().unwrap().success(), "{feature}");
     }
+}
+
+#[test]
+fn the_watchdog_restarts_a_board_that_hangs() {
+    let model = random_model(&[4, 10], 5, rate(), 1);
+    let (_folder, firmware) = firmware(BOARD, &model, &["hang"]);
+    let (_qemu, stream) = Qemu::start_stream(BOARD, &firmware.elf, None, &[]).unwrap();
+    // What it is asked while it hangs is lost: it has to be asked again.
+    let mut client = Client::new(stream);
+    client.hello().unwrap();
+    let health = client.health().unwrap();
+    assert_eq!((health.resets, health.cause), (1, ResetCause::Watchdog), "{health:?}");
+    assert!(health.frames_good >= 1 && health.stack_free > 0, "{health:?}");
 }

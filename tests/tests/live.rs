@@ -6,7 +6,10 @@ use embedded_hal_mock::eh1::MockError;
 use embedded_hal_mock::eh1::digital::{self, State, Transaction as Pin};
 use embedded_hal_mock::eh1::spi::{self, Transaction as Spi};
 use heapless::{Vec as List, VecView};
+use serde_json::{Value, json};
+use spikelet::device::{Board, Client, ClientError, Qemu};
 use spikelet::simulate::HostMemory;
+use spikelet_export::link::{LinkError, Observed, ReplyBody, RequestBody};
 use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, LayerInput, quantise};
 use spikelet_export::{
     AlignedBytes, EncoderHeader, Header, ModelFile, Outline, Provenance, ReadoutHeader, write_model,
@@ -20,12 +23,15 @@ use spikelet_firmware::live::{
 };
 use spikelet_runtime::formats::{Loss, Score};
 use spikelet_runtime::{Network, Width};
-use spikelet_tests::{GENERAL, LIF, Noise, PAPER, random_model_of, rate};
+use spikelet_tests::{GENERAL, LIF, Noise, PAPER, firmware, random_model_of, rate};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
-use std::io;
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 /// A list with room for the inputs of these tests.
 type Spikes = List<u16, 64>;
@@ -640,4 +646,135 @@ fn without_a_source_it_stays_off() {
     live.start(0);
     assert!(!live.is_on());
     assert_eq!(live.counts(), Counts::default());
+}
+
+// On a board.
+
+/// QEMU's monitor, by which keys are pressed and registers read from outside.
+struct Monitor(BufReader<UnixStream>);
+
+impl Monitor {
+    fn connect(socket: &Path) -> Self {
+        let mut monitor = Self(BufReader::new(UnixStream::connect(socket).unwrap()));
+        monitor.0.read_line(&mut String::new()).unwrap();
+        monitor.ask(&json!({ "execute": "qmp_capabilities" }));
+        monitor
+    }
+
+    /// What it answers; events, which it tells of as well, are left out.
+    fn ask(&mut self, command: &Value) -> Value {
+        writeln!(self.0.get_mut(), "{command}").unwrap();
+        loop {
+            let mut line = String::new();
+            assert!(self.0.read_line(&mut line).unwrap() > 0, "QEMU has ended");
+            let answer: Value = serde_json::from_str(&line).unwrap();
+            assert!(answer.get("error").is_none(), "{answer}");
+            if let Some(answer) = answer.get("return") {
+                return answer.clone();
+            }
+        }
+    }
+
+    fn key(&mut self, code: &str, down: bool) {
+        let key = json!({ "type": "qcode", "data": code });
+        let event = json!({ "type": "key", "data": { "down": down, "key": key } });
+        self.ask(&json!({ "execute": "input-send-event", "arguments": { "events": [event] } }));
+    }
+
+    /// A word of the board's address space.
+    fn word(&mut self, address: u32) -> u32 {
+        let command = json!({ "command-line": format!("xp /1wx {address:#x}") });
+        let answer = self.ask(&json!({ "execute": "human-monitor-command", "arguments": command }));
+        let text = answer.as_str().unwrap();
+        u32::from_str_radix(text.trim().rsplit("0x").next().unwrap(), 16).unwrap()
+    }
+}
+
+/// What a board shows.
+fn look(client: &mut Client<UnixStream>) -> Observed {
+    match client.ask(RequestBody::Look).unwrap() {
+        ReplyBody::Observed(observed) => observed,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Waits until a board's choice is this class, or none.
+fn wait_for(client: &mut Client<UnixStream>, chosen: Option<u16>) -> Observed {
+    let start = Instant::now();
+    loop {
+        let seen = look(client);
+        if seen.decided.then_some(seen.class) == chosen {
+            return seen;
+        }
+        assert!(start.elapsed() < Duration::from_secs(30), "not {chosen:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn keys_of_a_board_change_its_class_its_pins_and_its_alert() {
+    const CLASS_PINS: u32 = 0x4000_5000 + (0x7F << 2);
+    const ALERT_PIN: u32 = 0x4002_5000 + (1 << 2);
+    let (folder, firmware) = firmware(Board::Lm3s6965Evb, &keys(5, None), &["live"]);
+    let socket = folder.path().join("monitor");
+    let monitor = format!("unix:{},server=on,wait=off", socket.display());
+    let (_qemu, stream) =
+        Qemu::start_stream(Board::Lm3s6965Evb, &firmware.elf, None, &["-qmp", &monitor]).unwrap();
+    let mut client = Client::new(stream);
+    let mut monitor = Monitor::connect(&socket);
+    // It is on from the start.
+    let start = Instant::now();
+    while look(&mut client).steps == 0 {
+        assert!(start.elapsed() < Duration::from_secs(30));
+    }
+    client.ask(RequestBody::Live { on: false }).unwrap();
+    let off = look(&mut client);
+    assert_eq!(look(&mut client), off);
+    // QEMU's reset forgets that keys are released, until they are pressed and released.
+    const KEYS: [&str; 5] = ["up", "down", "left", "right", "ctrl"];
+    for key in KEYS {
+        monitor.key(key, true);
+        monitor.key(key, false);
+    }
+    monitor.key("up", true);
+    client.ask(RequestBody::Live { on: true }).unwrap();
+    wait_for(&mut client, Some(0));
+    monitor.key("up", false);
+    wait_for(&mut client, None);
+    assert_eq!(monitor.word(CLASS_PINS), 0);
+    let mut steps = 0;
+    for (class, key) in (0..).zip(KEYS) {
+        monitor.key(key, true);
+        let seen = wait_for(&mut client, Some(class));
+        assert!(seen.steps > steps, "time goes on");
+        steps = seen.steps;
+        let best = seen.scores.iter().max();
+        assert_eq!(best, seen.scores.get(usize::from(class)));
+        assert_eq!(monitor.word(CLASS_PINS), 1 << class);
+        if class == 4 {
+            // It has to hold for a hundred timesteps, which are 3.9 million instructions.
+            let start = Instant::now();
+            while monitor.word(ALERT_PIN) == 0 {
+                assert!(start.elapsed() < Duration::from_secs(30));
+            }
+            assert!(look(&mut client).steps >= steps + 50);
+        }
+        assert_eq!(monitor.word(ALERT_PIN), u32::from(class == 4));
+        monitor.key(key, false);
+        wait_for(&mut client, None);
+        assert_eq!((monitor.word(CLASS_PINS), monitor.word(ALERT_PIN)), (0, 0));
+    }
+    let refused = client.ask(RequestBody::Begin { early: false }).unwrap_err();
+    assert!(matches!(refused, ClientError::Refused(LinkError::Live)), "{refused}");
+    match client.ask(RequestBody::Health).unwrap() {
+        ReplyBody::Health(health) => {
+            assert!(health.live_steps >= steps && health.live_missed < health.live_steps, "{health:?}");
+            assert_eq!(health.live_errors, 0, "{health:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    monitor.key("down", true);
+    wait_for(&mut client, Some(1));
+    client.ask(RequestBody::Live { on: false }).unwrap();
+    assert_eq!(monitor.word(CLASS_PINS), 0, "at the end the pins are at rest");
+    client.ask(RequestBody::Begin { early: false }).unwrap();
 }

@@ -267,7 +267,7 @@ fn a_known_state_is_drawn_as_expected() {
     let sample = state.sample.as_ref().unwrap();
     assert_eq!((sample.index, sample.steps(), sample.decided), (1, 6, Some(5)));
     let expected = include_str!("monitor/known.txt");
-    let found = screen(&state, 90, 16);
+    let found = screen(&state, 90, 17);
     assert_eq!(found, expected, "found\n{found}");
 
     assert_eq!(screen(&state, 59, 16).lines().next(), Some("make the terminal larger: 60 × 16 at least"));

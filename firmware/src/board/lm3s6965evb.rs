@@ -4,11 +4,16 @@
 //! instruction takes 6.4 of its ticks. The rest of the set-up, clocks and pins, QEMU does without and the chip does not.
 #![allow(unsafe_code, reason = "names the registers of UART 0, watchdog, system control and port A")]
 
+#[path = "lm3s6965evb_gpio.rs"]
+mod gpio;
+
+pub use gpio::live;
+
 use super::registers::Registers;
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
-use spikelet_export::link::MemoryUse;
+use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Frequency of the core, which SysTick and the watchdog count.
 pub const CORE_HERTZ: u32 = 50_000_000;
@@ -42,6 +47,7 @@ pub struct Uart0;
 
 /// Starts the clocks and the UART.
 pub fn start() -> (Lm3s6965, Uart<Uart0>) {
+    crate::start::count(ResetCause::Power);
     clocks();
     WATCHDOG.write(0x000, u32::MAX);
     // Its interrupt, which is masked, makes it count.
@@ -124,5 +130,9 @@ impl Board for Lm3s6965 {
 
     fn overruns(&self) -> u32 {
         INBOX.overruns()
+    }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
     }
 }

@@ -8,7 +8,7 @@ use super::registers::Registers;
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
-use spikelet_export::link::MemoryUse;
+use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Frequency of the core, which SysTick and timer 0 count.
 pub const CORE_HERTZ: u32 = 16_000_000;
@@ -47,6 +47,7 @@ pub struct Uart0;
 
 /// Starts the clocks and the UART.
 pub fn start() -> (Microbit, Uart<Uart0>) {
+    crate::start::count(ResetCause::Power);
     // The crystal; its start is not waited for, since the chip's own oscillator is good enough to begin with.
     CLOCK.write(0x000, 1);
     // Timer 0: 32 bits, 16 MHz.
@@ -112,5 +113,9 @@ impl Board for Microbit {
 
     fn overruns(&self) -> u32 {
         INBOX.overruns()
+    }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
     }
 }

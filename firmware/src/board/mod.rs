@@ -1,8 +1,9 @@
 //! Boards, chosen by a feature of their name; those of the MPS2 share a module.
 //!
 //! A board's module offers `CORE_HERTZ` and `start`, which gives the board and its UART. That of an emulated board also has the
-//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`. With the feature `slots`, its module `flash`
-//! offers `take`, which gives the flash for models once, and `SLOTS`, which says where in it they are kept.
+//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`; that of a board to flash has `feed`, which feeds
+//! the watchdog. With the feature `slots`, its module `flash` offers `take`, which gives the flash for models once, and `SLOTS`, which
+//! says where in it they are kept. A board with a source of spikes has `live`: its continuous operation.
 
 #[cfg(feature = "lm3s6965evb")]
 #[path = "lm3s6965evb.rs"]
@@ -20,25 +21,64 @@ mod chosen;
 #[path = "netduinoplus2.rs"]
 mod chosen;
 
+#[cfg(feature = "microbit-v2")]
+#[path = "microbit_v2.rs"]
+mod chosen;
+
+#[cfg(feature = "nrf52840-dk")]
+#[path = "nrf52840_dk.rs"]
+mod chosen;
+
+#[cfg(feature = "nucleo-f446re")]
+#[path = "nucleo_f446re.rs"]
+mod chosen;
+
+#[cfg(feature = "pico")]
+#[path = "pico.rs"]
+mod chosen;
+
+#[cfg(feature = "pico-2")]
+#[path = "pico_2.rs"]
+mod chosen;
+
 #[cfg(feature = "mps2")]
 #[path = "mps2_flash.rs"]
 pub mod flash;
+#[cfg(any(feature = "microbit-v2", feature = "nrf52840-dk"))]
+#[path = "nrf52_flash.rs"]
+pub mod flash;
+
+#[cfg(feature = "emulated")]
+#[path = "emulated.rs"]
+mod kind;
+#[cfg(feature = "hardware")]
+#[path = "hardware.rs"]
+mod kind;
+
+#[cfg(feature = "emulated")]
 mod interrupts;
+#[cfg(any(feature = "microbit-v2", feature = "nrf52840-dk"))]
+mod nrf52;
+#[cfg(feature = "emulated")]
 mod registers;
+#[cfg(any(feature = "pico", feature = "pico-2"))]
+mod rp;
+#[cfg(feature = "mps2")]
+mod watchdog;
 
+#[cfg(feature = "lm3s6965evb")]
+pub use chosen::live;
 pub use chosen::{CORE_HERTZ, start};
+pub use kind::{exit, fail};
 
-use cortex_m_semihosting::debug;
-
-/// The board's name: its feature, and QEMU's machine.
-pub const NAME: &str = env!("SPIKELET_BOARD");
-
-/// Ends the emulation, with status 0 or 1.
-pub fn exit(success: bool) -> ! {
-    loop {
-        debug::exit(if success { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
-    }
+/// The continuous operation of a board that has no source of spikes.
+#[cfg(not(feature = "lm3s6965evb"))]
+pub const fn live(_: &spikelet_runtime::Model<'_>) -> crate::live::Live<crate::live::NoSource, ()> {
+    crate::live::Live::none()
 }
+
+/// The board's name: its feature, and QEMU's machine if it is emulated.
+pub const NAME: &str = env!("SPIKELET_BOARD");
 
 /// Reads where nothing is.
 #[cfg(feature = "fault")]

@@ -5,10 +5,11 @@
 #![allow(unsafe_code, reason = "names the registers of UART 0 and timer 0")]
 
 use super::registers::Registers;
+use super::watchdog;
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
-use spikelet_export::link::MemoryUse;
+use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Where UART and timer lie, and the UART's receive interrupt.
 #[cfg(not(feature = "mps2-an505"))]
@@ -61,6 +62,7 @@ pub struct Uart0;
 
 /// Starts the clock and the UART.
 pub fn start() -> (Mps2, Uart<Uart0>) {
+    crate::start::count(ResetCause::Watchdog);
     TIMER.write(TIMER_RELOAD, u32::MAX);
     TIMER.write(TIMER_VALUE, u32::MAX);
     TIMER.write(TIMER_CONTROL, 1);
@@ -69,6 +71,7 @@ pub fn start() -> (Mps2, Uart<Uart0>) {
     // Without a first read the emulated UART may never begin to receive.
     UART.read(DATA);
     super::interrupts::enable();
+    watchdog::start();
     (Mps2, Uart::new(Uart0))
 }
 
@@ -112,5 +115,13 @@ impl Board for Mps2 {
 
     fn overruns(&self) -> u32 {
         INBOX.overruns()
+    }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
+    }
+
+    fn feed(&self) {
+        watchdog::feed();
     }
 }

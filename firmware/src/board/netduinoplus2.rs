@@ -9,7 +9,7 @@ use super::registers::Registers;
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use crate::{Board, Clock};
-use spikelet_export::link::MemoryUse;
+use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Frequency of the emulated core, which SysTick counts.
 pub const CORE_HERTZ: u32 = 168_000_000;
@@ -42,6 +42,7 @@ pub struct Usart1;
 
 /// Starts the clock and the USART.
 pub fn start() -> (NetduinoPlus2, Uart<Usart1>) {
+    crate::start::count(ResetCause::Power);
     // Clocks for port B, timer 2 and USART 1, which take two cycles to arrive.
     RCC.change(0x30, 1 << 1, 1 << 1);
     RCC.change(0x40, 1, 1);
@@ -99,5 +100,9 @@ impl Board for NetduinoPlus2 {
 
     fn overruns(&self) -> u32 {
         INBOX.overruns()
+    }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
     }
 }

@@ -58,16 +58,19 @@ const EXTREMES: [SrcConstants; 3] = {
 /// States of a layer and its working memory.
 #[derive(Clone)]
 struct Cells {
-    currents: [Current; ROOM],
+    /// With one that is another layer's before them, or none: they then begin within a word, or do not.
+    currents: [Current; ROOM + 1],
+    before: usize,
     potentials: [Potentials; ROOM],
     sums: [i32; ROOM],
     spikes: Vec<Spike, ROOM>,
 }
 
 impl Cells {
-    const fn new() -> Self {
+    const fn new(before: usize) -> Self {
         Self {
-            currents: [Current::ZERO; ROOM],
+            currents: [Current::ZERO; ROOM + 1],
+            before,
             potentials: [Potentials::REST; ROOM],
             sums: [GUARD; ROOM],
             spikes: Vec::new(),
@@ -78,8 +81,8 @@ impl Cells {
         &mut self,
         update: impl FnOnce(&mut [i32], &mut LayerStates<'_>, &mut Vec<Spike, ROOM>) -> Update,
     ) -> Update {
-        let Self { currents, potentials, sums, spikes } = self;
-        update(sums, &mut LayerStates { currents, potentials }, spikes)
+        let Self { currents, before, potentials, sums, spikes } = self;
+        update(sums, &mut LayerStates { currents: &mut currents[*before..], potentials }, spikes)
     }
 }
 
@@ -142,7 +145,7 @@ fn neuron_constants(proved: bool, noise: &mut Noise) -> NeuronConstants {
 
 fn compare_layer(layer: &SrcLayer<'_>, proved: bool, noise: &mut Noise) {
     let size = layer.neurons().len();
-    let mut fast = Cells::new();
+    let mut fast = Cells::new(noise.below(2) as usize);
     for current in &mut fast.currents {
         let any = noise.bits() as i16;
         *current = Current::from_bits(noise.pick([0, any, any, i16::MAX, i16::MIN]));
@@ -172,8 +175,9 @@ fn compare_layer(layer: &SrcLayer<'_>, proved: bool, noise: &mut Noise) {
         });
         let case = (layer.constants(), layer.integrator(), size, received, step);
         assert_eq!(result, plainly, "SRC {case:?}");
+        assert_eq!(fast.currents[0], slow.currents[0], "SRC {case:?}: what is before the first neuron");
         for neuron in 0..ROOM {
-            let of = |cells: &Cells| (cells.currents[neuron], cells.potentials[neuron]);
+            let of = |cells: &Cells| (cells.currents[neuron + cells.before], cells.potentials[neuron]);
             assert_eq!(of(&fast), of(&slow), "SRC {case:?}: neuron {neuron}");
         }
         assert_eq!(fast.spikes, slow.spikes, "SRC {case:?}: the list of spikes");

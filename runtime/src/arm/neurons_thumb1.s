@@ -55,11 +55,12 @@
     ldrsh   \value, [\base, \value]
     .endm
 
-@ The leaking currents of a pair, 13 bits shifted left, to r3 and r4.
+@ The leaking currents of a pair, 13 bits shifted left, to r3 and r4. One by one: those of a layer may begin within a word.
     .macro leaking_pair offset
-    ldr     r3, [r2, #\offset]
-    asrs    r4, r3, #16
+    ldrh    r3, [r2, #\offset]
+    ldrh    r4, [r2, #\offset + 2]
     sxth    r3, r3
+    sxth    r4, r4
     mov     r7, r8
     muls    r3, r7
     muls    r4, r7
@@ -218,15 +219,18 @@ spikelet_far_currents:
 @ Two currents without sums. r0 constants, r1 sums, r2 currents, r8 alpha, r9 rho, r10 tanh, lr the sums' end.
     .macro silent_currents_pair offset
     leaking_pair \offset
-    ldr     r6, [r2, #\offset]
+    ldrh    r5, [r2, #\offset]
+    ldrh    r6, [r2, #\offset + 2]
     asrs    r3, #13
-    strh    r3, [r2, #\offset]
     asrs    r4, #13
-    strh    r4, [r2, #\offset + 2]
-    ldr     r5, [r2, #\offset]
-    cmp     r5, r6
+    subs    r5, r3
+    subs    r6, r4
+    orrs    r5, r6
+    lsls    r5, #16
     beq     1f
     str     r2, [sp, #ANSWER]
+    strh    r3, [r2, #\offset]
+    strh    r4, [r2, #\offset + 2]
 1:  adds    r3, #16
     asrs    r5, r3, #5
     adds    r4, #16

@@ -1,6 +1,7 @@
 //! `spikelet bench`: how fast this machine trains and evaluates, and what the kernels cost on boards.
 
 mod device;
+mod link;
 
 use super::folder::DataFolder;
 use super::settings::Settings;
@@ -31,6 +32,8 @@ enum BenchCommand {
     Scaling(Box<ScalingArgs>),
     /// Count what the kernels cost on emulated boards, and compare them with their plain forms.
     Device(device::DeviceArgs),
+    /// Measure what comes through the line to an attached board.
+    Link(link::LinkArgs),
 }
 
 /// What every bench takes.
@@ -108,6 +111,7 @@ pub fn run(args: BenchArgs, json: bool) -> anyhow::Result<()> {
         BenchCommand::Infer(args) => infer(&args, json),
         BenchCommand::Scaling(args) => run_scaling(&args, json),
         BenchCommand::Device(args) => device::run(&args, json),
+        BenchCommand::Link(args) => link::run(&args, json),
     }
 }
 

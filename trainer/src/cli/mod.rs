@@ -8,10 +8,13 @@ mod demo;
 mod eval;
 mod export;
 mod exported_layer;
+mod flash;
 mod folder;
+mod health;
 mod import;
 mod inspect;
 mod model;
+mod model_slots;
 mod monitor;
 mod report;
 mod reproduce;
@@ -54,8 +57,14 @@ enum Command {
     Export(export::ExportArgs),
     /// Print what is in a model file and what it needs on a board.
     Inspect(inspect::InspectArgs),
+    /// Build the firmware with a model and flash it onto a board.
+    Flash(flash::FlashArgs),
     /// Run samples on a board and compare with the host.
     Run(run::RunArgs),
+    /// List the models that an attached board keeps, or go back to the one before.
+    Model(model_slots::ModelArgs),
+    /// Tell how an attached board is.
+    Health(health::HealthArgs),
     /// Watch samples as they run on a board, in the terminal or as lines.
     Monitor(monitor::MonitorArgs),
     /// Look at one sample's way through a run's network.
@@ -85,7 +94,10 @@ impl Cli {
             Command::Import(args) => import::run(*args, self.json),
             Command::Export(args) => export::run(args, self.json),
             Command::Inspect(args) => inspect::run(args, self.json),
+            Command::Flash(args) => flash::run(args, self.json),
             Command::Run(args) => run::run(args, self.json),
+            Command::Model(args) => model_slots::run(args, self.json),
+            Command::Health(args) => health::run(args, self.json),
             Command::Monitor(args) => monitor::run(args, self.json),
             Command::Trace(args) => trace::run(args, self.json),
             Command::Report(args) => report::run(args, self.json),

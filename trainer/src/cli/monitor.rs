@@ -3,7 +3,7 @@
 use super::model::{self, Count};
 use super::{run, show};
 use crate::data::Samples;
-use crate::device::{Board, Client, ClientError, Qemu};
+use crate::device::{Client, ClientError, Patience, Qemu, Target};
 use crate::interrupt;
 use crate::monitor::{Controls, Pace, Run, Sample, State, Update, play, terminal};
 use crate::simulate::Stop;
@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 /// How long the board may take to its next answer once it is to end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
+/// How long an attached board may be silent.
+const SOON: Patience = Patience { first: Duration::from_secs(1), attempts: 3 };
+
 /// Timesteps that may wait to be drawn.
 const WAITING: usize = 256;
 
@@ -27,9 +30,9 @@ pub struct MonitorArgs {
     /// Model file, or the name of a model that comes with Spikelet.
     #[arg(value_parser = model::named)]
     model: PathBuf,
-    /// Board.
+    /// Board: an emulated one, or where an attached one is: serial:PATH, serial:PATH@BAUD, tcp:HOST:PORT or unix:PATH.
     #[arg(long, default_value = "qemu:mps2-an386")]
-    board: Board,
+    board: Target,
     /// Number of test samples, or all.
     #[arg(long, default_value_t = Count::All, value_name = "N")]
     samples: Count,
@@ -50,27 +53,77 @@ pub fn run(args: MonitorArgs, json: bool) -> anyhow::Result<()> {
     model::check_fit(&file, &data)?;
     let samples = args.samples.of(data.test)?;
     drop(data.train);
-    let firmware = run::build(args.board, &args.model)?;
-    // From here on Ctrl-C ends this program in good order.
-    interrupt::stop_on_ctrl_c();
-    let (mut qemu, mut client) = Qemu::start(args.board, &firmware.elf)?;
-    let hello = client.hello().context("the board does not greet back")?;
-    ensure!(hello.model == file.id(), "the board runs another model than the host");
-
-    let mut state = State::new(Run::of(&file, args.board.to_string(), data.name.to_string(), samples.len()));
-    let stop = args.early_exit.stop(&file);
-    if args.plain || json || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
-        print(&mut client, &file, &samples, stop, &mut state, json)?;
+    let (name, set) = (args.board.to_string(), data.name.to_string());
+    let shown = Shown { file: &file, samples: &samples, name: &name, set, stop: args.early_exit.stop(&file) };
+    let how = if json {
+        How::Json
+    } else if args.plain || !io::stdout().is_terminal() || !io::stdin().is_terminal() {
+        How::Lines
     } else {
-        watch(&mut client, &file, &samples, stop, &mut state, || qemu.kill())?;
+        How::Terminal
+    };
+    match &args.board {
+        Target::Emulated(board) => {
+            let firmware = run::build(*board, &args.model)?;
+            // From here on Ctrl-C ends this program in good order.
+            interrupt::stop_on_ctrl_c();
+            let (mut qemu, mut client) = Qemu::start(*board, &firmware.elf)?;
+            let hello = client.hello().context("the board does not greet back")?;
+            ensure!(hello.model == file.id(), "the board runs another model than the host");
+            shown.on(&mut client, how, || qemu.kill())
+        }
+        Target::Attached(port) => {
+            interrupt::stop_on_ctrl_c();
+            let (mut client, greeting) = port.connect()?;
+            greeting.ensure_runs(&file, &args.model, port)?;
+            // It cannot be unplugged from here: so long may the end of this program take.
+            client.set_patience(SOON);
+            shown.on(&mut client, how, || {})
+        }
     }
-    if !json && let Some(accuracy) = state.accuracy() {
-        let words =
-            format!("accuracy {} of {} samples on {}", show::percent(accuracy), state.shown, args.board);
-        // Whether anyone still reads makes no difference any more.
-        let _ = say(&words)?;
+}
+
+/// Where samples are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Json,
+    Lines,
+    Terminal,
+}
+
+/// What is shown.
+struct Shown<'s> {
+    file: &'s ModelFile<'s>,
+    samples: &'s Samples,
+    name: &'s str,
+    /// The data set.
+    set: String,
+    stop: Stop,
+}
+
+impl Shown<'_> {
+    /// Shows it on a board; `unplug` has one that does not answer any more give up.
+    fn on<S: Read + Write + Send>(
+        self,
+        client: &mut Client<S>,
+        how: How,
+        unplug: impl FnOnce(),
+    ) -> anyhow::Result<()> {
+        let Self { file, samples, name, set, stop } = self;
+        let mut state = State::new(Run::of(file, name.to_owned(), set, samples.len()));
+        match how {
+            How::Terminal => watch(client, file, samples, stop, &mut state, unplug)?,
+            _ => print(client, file, samples, stop, &mut state, how == How::Json)?,
+        }
+        if how != How::Json
+            && let Some(accuracy) = state.accuracy()
+        {
+            // Nothing comes after it that could end sooner.
+            let _ =
+                say(&format!("accuracy {} of {} samples on {name}", show::percent(accuracy), state.shown))?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// A sample that is done, as a line of JSON.
@@ -157,7 +210,8 @@ fn print<S: Read + Write>(
             _ => ControlFlow::Break(()),
         }
     })?;
-    written.map(drop).map_err(Into::into)
+    written.map(drop)?;
+    Ok(())
 }
 
 /// Prints a line. That nobody reads any more is no error, but the end.

@@ -5,7 +5,7 @@ use super::{model, show};
 use crate::data::{DatasetName, Samples};
 use crate::device::{
     self, Board, Client, ClientError, Costs, DeviceInference, Firmware, FirmwareOptions, InputKind, Paired,
-    Qemu, measure, run_beside_host,
+    Port, Qemu, Target, measure, run_beside_host,
 };
 use crate::simulate::Stop;
 use crate::{interrupt, progress};
@@ -28,9 +28,9 @@ pub struct RunArgs {
     /// Model file, or the name of a model that comes with Spikelet.
     #[arg(value_parser = model::named)]
     model: PathBuf,
-    /// Board.
+    /// Board: an emulated one, or where an attached one is: serial:PATH, serial:PATH@BAUD, tcp:HOST:PORT or unix:PATH.
     #[arg(long, default_value = "qemu:mps2-an386")]
-    board: Board,
+    board: Target,
     /// Number of test samples, or all.
     #[arg(long, default_value_t = Count::First(100), value_name = "N")]
     samples: Count,
@@ -65,23 +65,26 @@ pub struct BoardRun {
     pub mean_steps: f64,
     /// Samples of which class, scores and spike counts are equal in every bit.
     pub equal: usize,
-    /// Mean instructions of the network per timestep.
-    pub instructions_per_step: f64,
-    /// Mean instructions of the encoder per timestep, on the board.
+    /// Mean instructions of the network per timestep; only an emulated board counts them.
+    pub instructions_per_step: Option<f64>,
+    /// Mean instructions of the encoder per timestep, on an emulated board.
     pub encoding_per_step: Option<f64>,
+    /// Mean seconds of the network, and of the encoder, per timestep, by the clock of an attached board.
+    pub seconds_per_step: Option<f64>,
+    pub encoding_seconds_per_step: Option<f64>,
     /// `confusion[label][class]` of the board.
     pub confusion: Vec<Vec<u32>>,
     /// Per class: share of its samples that the board classified correctly; none of a class without samples.
     pub class_accuracy: Vec<Option<f64>>,
-    /// What the kernels cost.
-    pub costs: Costs,
-    /// Bytes of flash.
-    pub flash: u64,
+    /// What the kernels cost, on an emulated board.
+    pub costs: Option<Costs>,
+    /// Bytes of flash, of RAM for variables, and of stack, at the deepest; what is not known of an attached board is left out.
+    pub flash: Option<u64>,
     /// Bytes of flash beside the weights.
-    pub flash_beside_weights: u64,
-    /// Bytes of RAM for variables.
-    pub ram: u64,
-    /// Wall-clock seconds of the emulation.
+    pub flash_beside_weights: Option<u64>,
+    pub ram: Option<u64>,
+    pub stack: u32,
+    /// Wall-clock seconds.
     pub seconds: f64,
 }
 
@@ -96,10 +99,18 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
         args.input == InputKind::Spikes || file.header()?.outline.encoder.is_on_boards(),
         "boards have no encoder for this model's input, so there are no pixels to send: leave out --input pixels"
     );
-    let firmware = build(args.board, &args.model)?;
-    interrupt::stop_on_ctrl_c();
     let stop = args.early_exit.stop(&file);
-    let run = run_on_board(args.board, &firmware, &file, data.name, &images, args.input, stop)?;
+    let run = match &args.board {
+        Target::Emulated(board) => {
+            let firmware = build(*board, &args.model)?;
+            interrupt::stop_on_ctrl_c();
+            run_on_board(*board, &firmware, &file, data.name, &images, args.input, stop)?
+        }
+        Target::Attached(port) => {
+            interrupt::stop_on_ctrl_c();
+            run_on_port(port, &args.model, &file, data.name, &images, args.input, stop)?
+        }
+    };
     show::show(json, &run, print)?;
     ensure_equal(&run)
 }
@@ -141,7 +152,37 @@ pub fn run_on_board(
     let costs = measure(&mut client, board, file, MEASURED_SPIKES)?;
     client.shutdown()?;
     ensure!(qemu.wait()?.success(), "the board ended with a failing status: {}", qemu.words());
-    Ok(summary(board, file, dataset, images, input, stop, &pairs, firmware, costs, seconds))
+    let measured = Measured::Instructions { board, firmware, costs };
+    Ok(summary(measured, file, dataset, images, input, stop, &pairs, seconds))
+}
+
+/// Shows an attached board the images, and compares with the host. The model at `path` has to be there already.
+fn run_on_port(
+    port: &Port,
+    path: &Path,
+    file: &ModelFile<'_>,
+    dataset: DatasetName,
+    images: &Samples,
+    input: InputKind,
+    stop: Stop,
+) -> anyhow::Result<BoardRun> {
+    let (mut client, greeting) = port.connect()?;
+    greeting.ensure_runs(file, path, port)?;
+    let name = format!("{} on {port}", greeting.board);
+    let start = Instant::now();
+    let pairs = show_samples(&mut client, &name, file, images, input, stop)?;
+    let seconds = start.elapsed().as_secs_f64();
+    let stack = client.memory()?.stack_used;
+    let measured = Measured::Time { name, ticks_per_second: greeting.ticks_per_second, stack };
+    Ok(summary(measured, file, dataset, images, input, stop, &pairs, seconds))
+}
+
+/// What was measured beside the results.
+enum Measured<'f> {
+    /// On an emulated board.
+    Instructions { board: Board, firmware: &'f Firmware, costs: Costs },
+    /// On an attached board.
+    Time { name: String, ticks_per_second: u32, stack: u32 },
 }
 
 /// What a run has shown so far.
@@ -202,15 +243,13 @@ fn show_samples<S: Read + Write>(
 
 #[allow(clippy::too_many_arguments, reason = "each is one of the result's sources, and this is called once")]
 fn summary(
-    board: Board,
+    measured: Measured<'_>,
     file: &ModelFile<'_>,
     dataset: DatasetName,
     images: &Samples,
     input: InputKind,
     stop: Stop,
     pairs: &[Paired],
-    firmware: &Firmware,
-    costs: Costs,
     seconds: f64,
 ) -> BoardRun {
     let labels = &images.labels()[..pairs.len()];
@@ -223,12 +262,14 @@ fn summary(
     let steps: f64 = pairs.iter().map(|pair| f64::from(pair.device.inference.steps)).sum();
     let per_step = |ticks: fn(&DeviceInference) -> u32| {
         let ticks: f64 = pairs.iter().map(|pair| f64::from(ticks(&pair.device))).sum();
-        ticks / board.ticks_per_instruction() / steps
+        ticks / steps
     };
+    let ticks = per_step(|result| result.ticks);
+    let ticks_encoding = (input == InputKind::Pixels).then(|| per_step(|result| result.ticks_encoding));
     let weights: u64 =
         file.model().layers().iter().map(|layer| 4 * layer.synapses().block().len() as u64).sum();
-    BoardRun {
-        board: board.to_string(),
+    let run = BoardRun {
+        board: String::new(),
         model: format!("{:08x}", file.id()),
         dataset,
         input,
@@ -240,15 +281,41 @@ fn summary(
             .then(|| share(right(|pair| pair.host_at_the_end.unwrap_or(pair.host.class)))),
         mean_steps: steps / pairs.len() as f64,
         equal: pairs.iter().filter(|pair| pair.is_equal()).count(),
-        instructions_per_step: per_step(|result| result.ticks),
-        encoding_per_step: (input == InputKind::Pixels).then(|| per_step(|result| result.ticks_encoding)),
+        instructions_per_step: None,
+        encoding_per_step: None,
+        seconds_per_step: None,
+        encoding_seconds_per_step: None,
         class_accuracy: model::class_accuracy(&confusion),
         confusion,
-        costs,
-        flash: firmware.flash,
-        flash_beside_weights: firmware.flash.saturating_sub(weights),
-        ram: firmware.ram,
+        costs: None,
+        flash: None,
+        flash_beside_weights: None,
+        ram: None,
+        stack: 0,
         seconds,
+    };
+    match measured {
+        Measured::Instructions { board, firmware, costs } => BoardRun {
+            board: board.to_string(),
+            instructions_per_step: Some(ticks / board.ticks_per_instruction()),
+            encoding_per_step: ticks_encoding.map(|ticks| ticks / board.ticks_per_instruction()),
+            stack: costs.stack,
+            costs: Some(costs),
+            flash: Some(firmware.flash),
+            flash_beside_weights: Some(firmware.flash.saturating_sub(weights)),
+            ram: Some(firmware.ram),
+            ..run
+        },
+        Measured::Time { name, ticks_per_second, stack } => {
+            let seconds = |ticks| ticks / f64::from(ticks_per_second);
+            BoardRun {
+                board: name,
+                seconds_per_step: Some(seconds(ticks)),
+                encoding_seconds_per_step: ticks_encoding.map(seconds),
+                stack,
+                ..run
+            }
+        }
     }
 }
 
@@ -264,21 +331,57 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
             "equal to the host in every bit".to_owned(),
             format!("{} of {} samples (class, timesteps, scores, spike counts)", run.equal, run.samples),
         ),
-        (
-            "instructions per timestep".to_owned(),
-            format!("{} (not cycles)", show::grouped(run.instructions_per_step.round() as u64)),
-        ),
     ];
+    let counted = |instructions: f64| show::grouped(instructions.round() as u64);
+    let timed = |seconds: f64| format!("{:.3} ms, by the board's clock", 1e3 * seconds);
+    if let Some(instructions) = run.instructions_per_step {
+        rows.push((
+            "instructions per timestep".to_owned(),
+            format!("{} (not cycles)", counted(instructions)),
+        ));
+    }
+    if let Some(seconds) = run.seconds_per_step {
+        rows.push(("time of a timestep".to_owned(), timed(seconds)));
+    }
     if let Some(accuracy) = run.host_accuracy_at_the_end {
         rows.push((
             "deciding early".to_owned(),
             format!("{:.1} timesteps in the mean; at their end {}", run.mean_steps, show::percent(accuracy)),
         ));
     }
-    if let Some(encoding) = run.encoding_per_step {
-        rows.push(("… and for encoding the pixels".to_owned(), show::grouped(encoding.round() as u64)));
+    let encoding = run.encoding_per_step.map(counted).or(run.encoding_seconds_per_step.map(timed));
+    if let Some(encoding) = encoding {
+        rows.push(("… and for encoding the pixels".to_owned(), encoding));
     }
-    for (index, layer) in run.costs.layers.iter().enumerate() {
+    if let Some(costs) = &run.costs {
+        rows.extend(rows_of_costs(costs));
+    }
+    let stack = show::grouped(run.stack.into());
+    match (run.flash, run.flash_beside_weights, run.ram) {
+        (Some(flash), Some(beside), Some(ram)) => {
+            let (flash, beside) = (show::grouped(flash), show::grouped(beside));
+            rows.push(("flash".to_owned(), format!("{flash} B, {beside} B beside the weights")));
+            let (all, ram) = (show::grouped(ram + u64::from(run.stack)), show::grouped(ram));
+            rows.push(("RAM".to_owned(), format!("{all} B: {ram} B of variables, {stack} B of stack")));
+        }
+        _ => rows.push(("stack at the deepest".to_owned(), format!("{stack} B"))),
+    }
+    rows.push((
+        if run.costs.is_some() { "emulation" } else { "time" }.to_owned(),
+        format!(
+            "{:.1} s for {} samples, {:.1} samples/s",
+            run.seconds,
+            show::grouped(run.samples as u64),
+            run.samples as f64 / run.seconds
+        ),
+    ));
+    rows
+}
+
+/// What the kernels cost.
+fn rows_of_costs(costs: &Costs) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for (index, layer) in costs.layers.iter().enumerate() {
         rows.push((
             format!("layer {index}, {} spikes", layer.spikes),
             format!(
@@ -289,33 +392,11 @@ pub fn rows(run: &BoardRun) -> Vec<(String, String)> {
     }
     rows.push((
         "a timestep without a spike, at rest".to_owned(),
-        run.costs
+        costs
             .silent_step
             .map_or("a layer never rests: `spikelet inspect` names its neurons".to_owned(), |step| {
                 format!("{step} instructions")
             }),
-    ));
-    let (flash, ram) = (show::grouped(run.flash), show::grouped(run.ram + u64::from(run.costs.stack)));
-    rows.push((
-        "flash".to_owned(),
-        format!("{flash} B, {} B beside the weights", show::grouped(run.flash_beside_weights)),
-    ));
-    rows.push((
-        "RAM".to_owned(),
-        format!(
-            "{ram} B: {} B of variables, {} B of stack",
-            show::grouped(run.ram),
-            show::grouped(run.costs.stack.into())
-        ),
-    ));
-    rows.push((
-        "emulation".to_owned(),
-        format!(
-            "{:.1} s for {} samples, {:.1} samples/s",
-            run.seconds,
-            show::grouped(run.samples as u64),
-            run.samples as f64 / run.seconds
-        ),
     ));
     rows
 }

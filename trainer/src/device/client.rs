@@ -1,84 +1,120 @@
 //! The host's end of the link.
 
+mod error;
+mod line;
+mod models;
+mod pieces;
+
+pub use error::ClientError;
+pub use line::Patience;
+pub use models::Sent;
+
 use crate::simulate::Stop;
+use line::{Line, Repeat};
+use pieces::Piece;
 use spikelet_export::link::{
-    self, FrameError, Hello, Inferred, LinkError, Measured, MemoryUse, Observed, Receiver, Reply, ReplyBody,
-    Request, RequestBody,
+    self, Health, Hello, Inferred, Measured, MemoryUse, Observed, Reply, ReplyBody, Request, RequestBody,
 };
-use std::io::{ErrorKind, Read, Write};
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
-/// How often a request is sent again after the board has received it damaged.
-const RETRIES: usize = 3;
+/// How often a request is sent that cannot be made shorter, while frames arrive damaged.
+const DAMAGED: u32 = 100;
 
-/// Longest frame that either side sends, and its zero.
-const FRAME: usize = link::REQUEST + 1;
+/// From this version on a board carries a request out once, however often it comes.
+const ONCE: u16 = 4;
+
+/// Timesteps are packed for this many bytes at most.
+const STEP: usize = link::CHUNK;
 
 /// A connection to a board.
+///
+/// A request is sent again, with the same sequence number, when no answer comes in time, or anything arrives damaged; the
+/// board carries it out once. A board of version 3 cannot, so there only what it could not read is sent again. After so
+/// many attempts in vain there is an error; no answer to another request is ever taken for one to this.
 #[derive(Debug)]
 pub struct Client<S> {
-    stream: S,
+    line: Line<S>,
     sequence: u16,
-    reply: Box<[u8; FRAME]>,
-    /// Bytes that have been read and belong to later frames.
-    pending: Vec<u8>,
+    /// What the board has said of itself; `None` before it was greeted.
+    board: Option<Known>,
+    piece: Piece,
 }
 
-/// Why a board did not answer as asked.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The stream broke, or the board is silent.
-    #[error("the board does not answer: {0}")]
-    Io(#[from] std::io::Error),
-    /// The board has refused.
-    #[error("the board refuses: {0}")]
-    Refused(LinkError),
-    /// A reply arrived damaged, or is no reply.
-    #[error("the board's reply arrived damaged: run it again")]
-    Damaged,
-    /// A reply to another request.
-    #[error("the board answers something else than it was asked: its firmware is of another version")]
-    Unexpected,
-    /// A timestep has more spikes than a request can carry.
-    #[error(
-        "a timestep has more spikes than the link can carry, about 1,000: send pixels with --input pixels, or train with more \
-         --steps"
-    )]
-    TooManySpikes,
-    /// An image has more pixels than a request can carry.
-    #[error("an image has more pixels than the link can carry, about 1,000: send spikes instead")]
-    TooManyPixels,
-    /// The board speaks another version of the link.
-    #[error(
-        "the board speaks version {board} of the link and this program version {host}: build the firmware of this program"
-    )]
-    Version {
-        /// The board's.
-        board: u16,
-        /// The host's.
-        host: u16,
-    },
+/// What a client knows of a board.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    version: u16,
+    /// Longest encoded request.
+    request: usize,
 }
 
 impl<S: Read + Write> Client<S> {
-    /// A client on a stream whose reads should time out.
+    /// A client on a stream whose reads time out within a fraction of the first attempt's time, with
+    /// [`WouldBlock`](std::io::ErrorKind::WouldBlock) or [`TimedOut`](std::io::ErrorKind::TimedOut).
     pub fn new(stream: S) -> Self {
-        Self { stream, sequence: 0, reply: Box::new([0; FRAME]), pending: Vec::new() }
+        // Another number than that of the client before, whose last answers may still be on their way.
+        static CLIENTS: AtomicU16 = AtomicU16::new(0);
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let client = CLIENTS.fetch_add(1, Ordering::Relaxed);
+        let sequence = ((now.as_micros() as u16) ^ client.wrapping_mul(0x4F1B)).max(0x400);
+        Self { line: Line::new(stream), sequence, board: None, piece: Piece::new(link::REQUEST) }
     }
 
-    /// Greets the board. What it was in the middle of hearing before is ended first.
+    /// The same with other time-outs: the first attempt's, of which each further one has twice the one before, and the number
+    /// of attempts. By default there are six in about a minute.
+    #[must_use]
+    pub fn with_patience(mut self, first: Duration, attempts: u32) -> Self {
+        self.set_patience(Patience { first, attempts: attempts.max(1) });
+        self
+    }
+
+    /// Sets the time-outs.
+    pub const fn set_patience(&mut self, patience: Patience) {
+        self.line.patience = patience;
+    }
+
+    /// The time-outs.
+    pub const fn patience(&self) -> Patience {
+        self.line.patience
+    }
+
+    /// The same on a line of so many baud, on which long frames take their time.
+    #[must_use]
+    pub const fn at_baud(mut self, baud: u32) -> Self {
+        self.line.rate = Some(baud / 10);
+        self
+    }
+
+    /// Greets the board.
     ///
     /// # Errors
-    /// [`ClientError`]; also if the board speaks another version of the link.
+    /// [`ClientError`]; [`ClientError::Version`] if the board is older than [`link::OLDEST`].
     pub fn hello(&mut self) -> Result<Hello<'_>, ClientError> {
-        self.stream.write_all(&[0])?;
-        let hello = match self.ask(RequestBody::Hello { version: link::VERSION })? {
-            ReplyBody::Hello(hello) => hello,
-            _ => return Err(ClientError::Unexpected),
+        self.board = None;
+        // What it was in the middle of hearing before.
+        self.line.write(&[0])?;
+        self.send(RequestBody::Hello { version: link::VERSION }, Repeat::Always, DAMAGED)?;
+        let Reply { body: ReplyBody::Hello(Hello { version, request, .. }), .. } = self.line.reply()? else {
+            return Err(ClientError::Unexpected);
         };
-        if hello.version != link::VERSION {
-            return Err(ClientError::Version { board: hello.version, host: link::VERSION });
+        if version < link::OLDEST {
+            return Err(ClientError::Version { board: version, oldest: link::OLDEST, host: link::VERSION });
         }
-        Ok(hello)
+        self.board = Some(Known { version, request: request.into() });
+        if self.piece.is_for_other(request.into()) {
+            self.piece = Piece::new(request.into());
+        }
+        self.greeting()
+    }
+
+    /// The answer to the last request, which was a `Hello`.
+    fn greeting(&mut self) -> Result<Hello<'_>, ClientError> {
+        match self.line.reply()?.body {
+            ReplyBody::Hello(hello) => Ok(hello),
+            _ => Err(ClientError::Unexpected),
+        }
     }
 
     /// Classifies an image, encoded on the board, until `stop`.
@@ -92,54 +128,12 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Runs a train of spikes through the network, until `stop`: the spiking inputs of each timestep, ascending. Of what is left
-    /// when the network has decided, no more is sent.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn infer_spikes<'t>(
-        &mut self,
-        train: impl IntoIterator<Item = &'t [u16]>,
-        stop: Stop,
-    ) -> Result<Inferred, ClientError> {
-        self.begin(stop)?;
-        let mut packed = heapless::Vec::<u8, 1000>::new();
-        let mut decided = false;
-        for spiking in train {
-            if link::pack_step(spiking, &mut packed).is_err() {
-                decided = self.done(RequestBody::Steps { spikes: &packed })?;
-                if decided {
-                    break;
-                }
-                packed.clear();
-                link::pack_step(spiking, &mut packed).map_err(|_| ClientError::TooManySpikes)?;
-            }
-        }
-        if !decided {
-            self.done(RequestBody::Steps { spikes: &packed })?;
-        }
-        self.finish()
-    }
-
-    /// Begins a train of spikes: the network is at rest.
+    /// Begins a train of spikes, for [`Client::observe`]: the network is at rest.
     ///
     /// # Errors
     /// [`ClientError`].
     pub fn begin(&mut self, stop: Stop) -> Result<(), ClientError> {
         self.done(RequestBody::Begin { early: stop == Stop::WhenDecided }).map(drop)
-    }
-
-    /// Advances the train at hand by one timestep, whose spiking inputs ascend, and tells what the network shows then.
-    ///
-    /// # Errors
-    /// [`ClientError`].
-    pub fn observe(&mut self, spiking: &[u16]) -> Result<Observed, ClientError> {
-        let mut packed = heapless::Vec::<u8, 1000>::new();
-        link::pack_step(spiking, &mut packed).map_err(|_| ClientError::TooManySpikes)?;
-        match self.ask(RequestBody::Observe { spikes: &packed })? {
-            ReplyBody::Observed(observed) => Ok(observed),
-            _ => Err(ClientError::Unexpected),
-        }
     }
 
     /// Ends the train at hand and tells its result.
@@ -149,6 +143,39 @@ impl<S: Read + Write> Client<S> {
     pub fn finish(&mut self) -> Result<Inferred, ClientError> {
         match self.ask(RequestBody::Finish)? {
             ReplyBody::Inferred(inferred) => Ok(inferred),
+            _ => Err(ClientError::Unexpected),
+        }
+    }
+
+    /// Advances the train at hand by one timestep, whose spiking inputs ascend, and tells what the network shows then.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn observe(&mut self, spiking: &[u16]) -> Result<Observed, ClientError> {
+        let mut spikes = heapless::Vec::<u8, STEP>::new();
+        link::pack_step(spiking, &mut spikes).map_err(|_| ClientError::TooManySpikes)?;
+        self.observed(RequestBody::Observe { spikes: &spikes })
+    }
+
+    /// Lets the board run continuously from its own source of spikes, or ends that.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn live(&mut self, on: bool) -> Result<(), ClientError> {
+        self.done(RequestBody::Live { on }).map(drop)
+    }
+
+    /// What the continuous operation shows now.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn look(&mut self) -> Result<Observed, ClientError> {
+        self.observed(RequestBody::Look)
+    }
+
+    fn observed(&mut self, body: RequestBody<'_>) -> Result<Observed, ClientError> {
+        match self.ask(body)? {
+            ReplyBody::Observed(observed) => Ok(observed),
             _ => Err(ClientError::Unexpected),
         }
     }
@@ -175,6 +202,17 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
+    /// How the board is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn health(&mut self) -> Result<Health, ClientError> {
+        match self.ask(RequestBody::Health)? {
+            ReplyBody::Health(health) => Ok(health),
+            _ => Err(ClientError::Unexpected),
+        }
+    }
+
     /// Ends an emulated board.
     ///
     /// # Errors
@@ -191,49 +229,70 @@ impl<S: Read + Write> Client<S> {
         }
     }
 
-    /// Sends a request and waits for its reply. A board that has received a request damaged has not carried it out, so
-    /// that it can be sent again.
+    /// Sends a request and waits for its reply. The board is greeted first if it was not yet.
     ///
     /// # Errors
-    /// [`ClientError`].
+    /// [`ClientError`]; [`ClientError::TooOld`] without sending anything if the board does not know this request.
     pub fn ask(&mut self, body: RequestBody<'_>) -> Result<ReplyBody<'_>, ClientError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let sequence = self.sequence;
-        let mut buffer = [0; FRAME];
-        let frame = link::encode(&Request { sequence, body }, &mut buffer).map_err(|_| match body {
-            RequestBody::InferPixels { .. } => ClientError::TooManyPixels,
-            _ => ClientError::TooManySpikes,
-        })?;
-        let mut length = 0;
-        for _ in 0..=RETRIES {
-            self.stream.write_all(frame)?;
-            self.stream.flush()?;
-            length = self.receive()?;
-            if !self.is_damaged(length) {
-                break;
-            }
-        }
-        let reply: Reply<'_> = match link::decode(&mut self.reply[..length]) {
-            Ok(reply) => reply,
-            Err(FrameError::Damaged | FrameError::Oversized) => return Err(ClientError::Damaged),
-            Err(FrameError::Unknown) => return Err(ClientError::Unexpected),
-        };
-        match reply {
-            Reply { body: ReplyBody::Error(error), sequence: heard }
-                if heard.is_none_or(|heard| heard == sequence) =>
-            {
-                Err(ClientError::Refused(error))
-            }
-            Reply { sequence: Some(heard), body } if heard == sequence => Ok(body),
-            _ => Err(ClientError::Unexpected),
+        self.ask_within(body, DAMAGED)
+    }
+
+    /// The same, sent at most so many times while frames arrive damaged.
+    fn ask_within(&mut self, body: RequestBody<'_>, damaged: u32) -> Result<ReplyBody<'_>, ClientError> {
+        let repeat = if self.version()? >= ONCE { Repeat::Always } else { Repeat::Unread };
+        self.check(body)?;
+        self.send(body, repeat, damaged)?;
+        self.body()
+    }
+
+    /// The same, sent once.
+    fn ask_once(&mut self, body: RequestBody<'_>) -> Result<ReplyBody<'_>, ClientError> {
+        self.version()?;
+        self.check(body)?;
+        self.send(body, Repeat::Never, 1)?;
+        self.body()
+    }
+
+    /// The board's version of the link.
+    fn version(&mut self) -> Result<u16, ClientError> {
+        match self.board {
+            Some(known) => Ok(known.version),
+            None => Ok(self.hello()?.version),
         }
     }
 
-    /// True if the reply says that the request arrived damaged.
-    fn is_damaged(&self, length: usize) -> bool {
-        let mut copy = *self.reply;
-        let reply = link::decode::<Reply<'_>>(&mut copy[..length]);
-        matches!(reply, Ok(Reply { body: ReplyBody::Error(LinkError::Damaged), .. }))
+    /// Refuses what the board is too old for.
+    fn check(&self, body: RequestBody<'_>) -> Result<(), ClientError> {
+        let (needed, what) = body.since();
+        match self.board {
+            Some(Known { version, .. }) if version < needed => {
+                Err(ClientError::TooOld { board: version, needed, what })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn send(&mut self, body: RequestBody<'_>, repeat: Repeat, damaged: u32) -> Result<(), ClientError> {
+        let too_long = match body {
+            RequestBody::InferPixels { .. } => ClientError::TooManyPixels,
+            _ => ClientError::TooManySpikes,
+        };
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut buffer = [0; link::REQUEST + 1];
+        let Ok(frame) = link::encode(&Request { sequence: self.sequence, body }, &mut buffer) else {
+            return Err(too_long);
+        };
+        if self.board.is_some_and(|board| frame.len() > board.request + 1) {
+            return Err(too_long);
+        }
+        self.line.exchange(self.sequence, frame, repeat, damaged)
+    }
+
+    fn body(&mut self) -> Result<ReplyBody<'_>, ClientError> {
+        match self.line.reply()?.body {
+            ReplyBody::Error(error) => Err(ClientError::Refused(error)),
+            body => Ok(body),
+        }
     }
 
     /// Sends bytes as they are; for tests of what a board makes of them.
@@ -241,8 +300,7 @@ impl<S: Read + Write> Client<S> {
     /// # Errors
     /// If the stream breaks.
     pub fn send_raw(&mut self, bytes: &[u8]) -> Result<(), ClientError> {
-        self.stream.write_all(bytes)?;
-        Ok(self.stream.flush()?)
+        self.line.write(bytes)
     }
 
     /// Waits for the next reply, whatever it answers.
@@ -250,39 +308,8 @@ impl<S: Read + Write> Client<S> {
     /// # Errors
     /// [`ClientError`].
     pub fn next_reply(&mut self) -> Result<Reply<'_>, ClientError> {
-        let length = self.receive()?;
-        link::decode(&mut self.reply[..length]).map_err(|_| ClientError::Damaged)
-    }
-
-    /// Reads up to the end of a frame and gives its length in `self.reply`.
-    fn receive(&mut self) -> Result<usize, ClientError> {
-        let mut receiver = Receiver::new(&mut self.reply[..]);
-        let mut bytes = [0; 512];
-        loop {
-            if self.pending.is_empty() {
-                match self.stream.read(&mut bytes) {
-                    Ok(0) => return Err(ClientError::Io(ErrorKind::UnexpectedEof.into())),
-                    Ok(count) => self.pending.extend(&bytes[..count]),
-                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        return Err(ClientError::Io(ErrorKind::TimedOut.into()));
-                    }
-                    Err(error) => return Err(ClientError::Io(error)),
-                }
-            }
-            let mut used = 0;
-            let mut frame = None;
-            for &byte in &self.pending {
-                used += 1;
-                if let Some(result) = receiver.push(byte) {
-                    frame = Some(result.map(|frame| frame.len()).map_err(|_| ClientError::Damaged));
-                    break;
-                }
-            }
-            self.pending.drain(..used);
-            if let Some(length) = frame {
-                return length;
-            }
-        }
+        let patience = self.line.patience.total();
+        self.line.take_frame(Instant::now() + patience)?;
+        self.line.reply()
     }
 }

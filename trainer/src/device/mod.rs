@@ -2,14 +2,18 @@
 
 mod client;
 mod firmware;
+mod flash;
 mod kernels;
+mod port;
 mod qemu;
 mod run;
 mod setup;
 
-pub use client::{Client, ClientError};
-pub use firmware::{Firmware, FirmwareOptions, build, build_kernels};
+pub use client::{Client, ClientError, Patience, Sent};
+pub use firmware::{Firmware, FirmwareOptions, Platform, build, build_kernels, check_fit};
+pub use flash::{RealBoard, ensure_probe_rs, flash, flash_and_log};
 pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
+pub use port::{Connection, Greeting, Port, PortError, Target};
 pub use qemu::Qemu;
 pub use run::{Costs, DeviceInference, InputKind, LayerCosts, Paired, measure, run_beside_host, run_samples};
 pub use setup::{ensure_arm_gcc, ensure_qemu, ensure_target};
@@ -92,8 +96,7 @@ impl Board {
             Self::Microbit => (256 << 10, 16 << 10),
             Self::Lm3s6965Evb => (256 << 10, 64 << 10),
             Self::NetduinoPlus2 => (1 << 20, 128 << 10),
-            // Of RAM the memory layouts leave the application so much.
-            Self::Mps2An385 | Self::Mps2An386 | Self::Mps2An500 | Self::Mps2An505 => (4 << 20, 64 << 10),
+            Self::Mps2An385 | Self::Mps2An386 | Self::Mps2An500 | Self::Mps2An505 => (4 << 20, 4 << 20),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A board under QEMU.
 
+use super::port::READ;
 use super::{Board, Client, ensure_qemu};
 use crate::interrupt;
 use anyhow::{Context, Result, bail, ensure};
@@ -43,14 +44,30 @@ impl Qemu {
         elf: &Path,
         flash: Option<&Path>,
     ) -> Result<(Self, Client<UnixStream>)> {
+        let (qemu, stream) = Self::start_stream(board, elf, flash, &[])?;
+        // Nothing is lost on the way, so nothing is asked again while the board may still be at work.
+        Ok((qemu, Client::new(stream).with_patience(PATIENCE / 3, 2)))
+    }
+
+    /// The same with its UART as a stream whose reads time out soon, and with more of QEMU's own options.
+    ///
+    /// # Errors
+    /// As [`Qemu::start_with_flash`].
+    pub fn start_stream(
+        board: Board,
+        elf: &Path,
+        flash: Option<&Path>,
+        options: &[&str],
+    ) -> Result<(Self, UnixStream)> {
         let folder = tempfile::tempdir()?;
         let socket = folder.path().join("uart");
         let uart = format!("socket,id=u0,path={},server=on,wait=off", socket.display());
-        let mut qemu = Self::spawn(board, elf, folder, flash, &["-chardev", &uart, "-serial", "chardev:u0"])?;
+        let serial = ["-chardev", &uart, "-serial", "chardev:u0"];
+        let mut qemu = Self::spawn(board, elf, folder, flash, &[&serial, options].concat())?;
         let stream = qemu.connect(&socket)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(READ))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok((qemu, Client::new(stream)))
+        Ok((qemu, stream))
     }
 
     /// Starts a program that only prints. QEMU is installed if it is missing.
@@ -68,7 +85,7 @@ impl Qemu {
         elf: &Path,
         folder: TempDir,
         flash: Option<&Path>,
-        serial: &[&str],
+        options: &[&str],
     ) -> Result<Self> {
         ensure_qemu()?;
         let mut command = Command::new("qemu-system-arm");
@@ -94,7 +111,7 @@ impl Qemu {
             .args(["-nodefaults", "-display", "none"])
             .args(["-icount", &format!("shift={},sleep=on", board.shift())])
             .args(["-semihosting-config", "enable=on,target=native"])
-            .args(serial)
+            .args(options)
             .arg("-kernel")
             .arg(elf)
             .stdin(Stdio::null())
