@@ -177,8 +177,15 @@ impl Port {
     }
 }
 
+/// The slowest rate that a serial port is opened with.
+const LEAST_BAUD: u32 = 110;
+
 fn open_serial(path: &str, baud: u32) -> Result<TTYPort, PortError> {
     use serialport::ErrorKind as Kind;
+    // Slower ones are typing errors, which some drivers take.
+    if baud < LEAST_BAUD {
+        return Err(PortError::Baud { path: path.to_owned(), baud });
+    }
     let open = serialport::new(path, baud).timeout(READ).open_native();
     let port = open.map_err(|error| match error.kind {
         // No other process can have opened a file that is none.
