@@ -271,10 +271,6 @@ fn a_known_state_is_drawn_as_expected() {
     assert_eq!(found, expected, "found\n{found}");
 
     assert_eq!(screen(&state, 59, 16).lines().next(), Some("make the terminal larger: 60 × 16 at least"));
-    let deep = Run { widths: vec![8; 9], ..state.run.clone() };
-    let mut deep = State::new(deep);
-    deep.update(Update::Begin { index: 0, label: 1 });
-    assert!(screen(&deep, 60, 17).contains(" more layers: make the terminal taller"));
     assert!(screen(&State::new(state.run), 60, 16).contains("waiting for the first of 2000 samples"));
 }
 
