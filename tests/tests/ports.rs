@@ -17,6 +17,7 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -87,7 +88,7 @@ fn ports_that_are_not_there_are_named() {
     refuses(&["health", "--board", "serial:/dev/ttyNOTHING"], &["no serial port /dev/ttyNOTHING", "there"]);
     refuses(&["health", "--board", "serial:/dev/null"], &["/dev/null is no serial port", "there"]);
     let (_board, _host, port) = serial();
-    refuses(&["health", "--board", &format!("{port}@7")], &["baud", "name another rate"]);
+    refuses(&["health", "--board", &format!("{port}@7")], &["no baud rate of at least 300", "@115200"]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nothing");
     refuses(
@@ -150,6 +151,7 @@ fn a_port_that_the_user_may_not_open_is_named() {
 /// Nobody answers, or somebody else.
 #[test]
 fn a_board_without_firmware_is_named() {
+    binary();
     let silent = thread::spawn(|| {
         let (_board, _host, port) = serial();
         let start = Instant::now();
@@ -165,17 +167,16 @@ fn a_board_without_firmware_is_named() {
         assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
     });
     let (mut board, _host, port) = serial();
+    let (quiet, told) = mpsc::channel::<()>();
     let talker = thread::spawn(move || {
-        for count in 0.. {
-            if board.write_all(format!("temperature {count}\r\n").as_bytes()).is_err() || count > 1500 {
-                return;
-            }
-            thread::sleep(Duration::from_millis(20));
+        // While nobody reads, there is no room: what is not written then is of no use to anybody.
+        while told.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout) {
+            let _ = board.write_all(b"temperature 21\r\n");
         }
     });
     refuses(&["health", "--board", &port], &["what answers on serial:", "is not Spikelet's firmware"]);
     silent.join().unwrap();
-    drop(_host);
+    drop(quiet);
     talker.join().unwrap();
 }
 
