@@ -12,12 +12,13 @@ use spikelet_export::{ModelFile, link};
 use spikelet_firmware::BuiltIn;
 #[cfg(feature = "slots")]
 use spikelet_firmware::Stored;
+use spikelet_firmware::live::{Live, Outputs, SpikeSource};
 #[cfg(feature = "slots")]
 use spikelet_firmware::slots::Slots;
 use spikelet_firmware::{Application, Board, Buffers, ModelStore, Stop, board, start};
 #[cfg(feature = "slots")]
 use spikelet_runtime::{InputSpikes, Need};
-use spikelet_runtime::{Memory, MemoryView, Network};
+use spikelet_runtime::{Memory, MemoryView, Model, Network};
 
 include!(concat!(env!("OUT_DIR"), "/model.rs"));
 
@@ -37,6 +38,7 @@ const ROOM: Need = Need {
 };
 
 #[entry]
+#[allow(clippy::too_many_arguments, reason = "cortex-m-rt makes arguments of the local statics")]
 fn main() -> ! {
     // cortex-m-rt makes local statics of an entry point exclusive references.
     static mut FILE: MaybeUninit<ModelFile<'static>> = MaybeUninit::uninit();
@@ -47,6 +49,7 @@ fn main() -> ! {
     static mut SPIKING: heapless::Vec<u16, INPUTS> = heapless::Vec::new();
     static mut OBSERVED: heapless::Vec<u8, { link::OBSERVED }> = heapless::Vec::new();
 
+    static mut APPLICATION: Place = MaybeUninit::uninit();
     #[cfg(feature = "slots")]
     static mut MODELS: MaybeUninit<Stored<board::flash::Flash>> = MaybeUninit::uninit();
 
@@ -63,7 +66,7 @@ fn main() -> ! {
     board::fault();
 
     #[cfg(feature = "slots")]
-    let (bytes, models) = choose(MODELS, FILE, &mut *MEMORY, SPIKING);
+    let (bytes, models) = choose(MODELS, FILE, &mut *MEMORY, SPIKING, APPLICATION);
     #[cfg(not(feature = "slots"))]
     let (bytes, models) = (&MODEL.0, BuiltIn);
     let file = open(FILE, bytes);
@@ -74,20 +77,51 @@ fn main() -> ! {
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
-    run(file, network, board, models, &mut uart, buffers)
+    run(APPLICATION, file, network, board, models, &mut uart, buffers)
+}
+
+/// Memory of the application, whose type depends on the board, and which would else be on the stack for ever.
+type Place = MaybeUninit<[u64; 48]>;
+
+/// Makes the application where it is to stay.
+#[inline(never)]
+#[allow(unsafe_code, reason = "takes memory that is of no type for that of the application")]
+fn keep<B: Board + 'static, M: ModelStore + 'static, S: SpikeSource + 'static, O: Outputs + 'static>(
+    place: &'static mut Place,
+    file: &'static ModelFile<'static>,
+    network: &'static mut Network<'static, 'static>,
+    board: B,
+    models: M,
+    live: impl FnOnce(&Model<'_>) -> Live<S, O>,
+) -> &'static mut Application<'static, 'static, B, M, S, O> {
+    const {
+        let (size, alignment) = (
+            size_of::<Application<'static, 'static, B, M, S, O>>(),
+            align_of::<Application<'static, 'static, B, M, S, O>>(),
+        );
+        assert!(size <= size_of::<Place>() && alignment <= align_of::<Place>(), "make it larger");
+    }
+    let application = Application::new(file, network, board, models, live(file.model()));
+    let place = place.as_mut_ptr().cast::<Application<'static, 'static, B, M, S, O>>();
+    // SAFETY: the memory is large enough and aligned, as asserted above, and nothing else has it: it was given away for ever.
+    unsafe {
+        place.write(application);
+        &mut *place
+    }
 }
 
 /// Answers the host, and ends or starts anew as it says. Not part of `main`, so that its stack is not in use while models are tried.
 #[inline(never)]
-fn run<B: Board, U: Read + ReadReady + Write>(
+fn run<B: Board + 'static, U: Read + ReadReady + Write>(
+    place: &'static mut Place,
     file: &'static ModelFile<'static>,
     network: &'static mut Network<'static, 'static>,
     board: B,
-    models: impl ModelStore,
+    models: impl ModelStore + 'static,
     uart: &mut U,
     buffers: Buffers<'_>,
 ) -> ! {
-    let mut application = Application::new(file, network, board, models, board::live(file.model()));
+    let application = keep(place, file, network, board, models, board::live);
     if cfg!(feature = "live") {
         application.begin_live();
     }
@@ -107,6 +141,7 @@ fn choose(
     file: &mut MaybeUninit<ModelFile<'static>>,
     memory: &mut Memory<NEURONS, POTENTIALS, WIDEST, CLASSES>,
     spiking: &mut InputSpikes,
+    scratch: &mut Place,
 ) -> (&'static [u8], &'static mut Stored<board::flash::Flash>) {
     let (offset, length) = board::flash::SLOTS;
     let slots = match board::flash::take().map(|flash| Slots::new(flash, offset, length)) {
@@ -118,7 +153,7 @@ fn choose(
         None => board::exit(false),
     };
     let models = place.write(Stored::new(slots, ROOM));
-    let usable = |bytes| opened(bytes, file).is_some_and(|file| works(file, memory.view(), spiking));
+    let usable = |bytes| opened(bytes, file).is_some_and(|file| works(file, memory.view(), spiking, scratch));
     (models.slots().boot(usable).unwrap_or(&MODEL.0), models)
 }
 
@@ -139,16 +174,43 @@ fn opened<'p>(
 /// True if there is memory for a model and it passes its self-test.
 #[cfg(feature = "slots")]
 #[inline(never)]
-fn works(file: &ModelFile<'_>, memory: MemoryView<'_>, spiking: &mut InputSpikes) -> bool {
-    let Ok(mut network) = Network::new(file.model(), memory) else {
+fn works(
+    file: &ModelFile<'_>,
+    memory: MemoryView<'_>,
+    spiking: &mut InputSpikes,
+    scratch: &mut Place,
+) -> bool {
+    let Some(network) = network_in(scratch, file, memory) else {
         defmt::error!("the memory is too small for model {=u32:08x}", file.id());
         return false;
     };
-    let tested = file.self_test(&mut network, spiking);
+    let tested = file.self_test(network, spiking);
     if let Err(error) = tested {
         defmt::error!("model {=u32:08x} does not pass its self-test: {}", file.id(), error);
     }
     tested.is_ok()
+}
+
+/// A network for a test, in memory that is used otherwise later; `None` if the memory for its states is too small.
+#[cfg(feature = "slots")]
+#[inline(never)]
+#[allow(unsafe_code, reason = "takes memory that is of no type for that of the network")]
+fn network_in<'p>(
+    scratch: &'p mut Place,
+    file: &'p ModelFile<'p>,
+    memory: MemoryView<'p>,
+) -> Option<&'p mut Network<'p, 'p>> {
+    const {
+        assert!(size_of::<Network<'_, '_>>() <= size_of::<Place>());
+        assert!(align_of::<Network<'_, '_>>() <= align_of::<Place>());
+    }
+    let network = Network::new(file.model(), memory).ok()?;
+    let place = scratch.as_mut_ptr().cast::<Network<'p, 'p>>();
+    // SAFETY: the memory is large enough and aligned, as asserted above, and is borrowed for as long as the network is.
+    unsafe {
+        place.write(network);
+        Some(&mut *place)
+    }
 }
 
 /// Opens the model; ends if it is none. Like [`put_to_work`] not part of `main`, whose stack is in use for ever.

@@ -184,10 +184,11 @@ fn costs_are_as_promised() {
     assert!((1.0..=150.0).contains(&silent), "{silent} instructions for a timestep at rest");
     assert_eq!(costs, measure(client, BOARD, &file, 25).unwrap(), "instructions are counted exactly");
     let beside = board.firmware.flash - file.len() as u64;
-    assert!(beside <= 32 * 1024, "{beside} B of flash beside the model file");
+    assert!(beside <= 40 * 1024, "{beside} B of flash beside the model file");
     assert!(costs.stack < 1024, "{costs:?}");
     let ram = board.firmware.ram + u64::from(costs.stack);
-    assert!(ram <= 14 * 1024, "{ram} B of RAM");
+    // 2 KB of it are the queue of received bytes.
+    assert!(ram <= 18 * 1024, "{ram} B of RAM");
 }
 
 /// Every request, the largest inputs and the most layers. (tests/image.rs has a bound for whatever may come.)

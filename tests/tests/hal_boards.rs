@@ -124,7 +124,8 @@ fn flash(desk: &Desk, board: RealBoard) {
     // HALs check in the start-up what they are told to set up. defmt-rtt panics if a log breaks into a log, which the firmware's
     // `fail` rules out.
     let image = Image::read(&bytes);
-    let (startup, panics) = (["board6chosen5start", "board2rp5start"], ["panic", "unwrap_failed", "expect_failed", "_fail"]);
+    let (startup, panics) =
+        (["board6chosen5start", "board2rp5start"], ["panic", "unwrap_failed", "expect_failed", "_fail"]);
     let all = image.leading_to("Reset", &[], &panics).unwrap();
     println!("{name}: functions that may panic, the start-up included: {all:?}");
     for begin in ["Reset", "HardFault", received] {

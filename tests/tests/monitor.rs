@@ -107,17 +107,18 @@ fn on_bench<T>(file: &ModelFile<'_>, with: impl FnOnce(&mut Client<UnixStream>) 
     })
 }
 
-/// A network of 784-40-30 and 20 timesteps, trained for a moment, that decides when the best score leads by 0.3.
+/// A network of 784-60-40 and 40 timesteps, trained for a moment, that decides when the best score leads by 0.3.
 fn model() -> &'static AlignedBytes {
     static MODEL: OnceLock<AlignedBytes> = OnceLock::new();
     MODEL.get_or_init(|| {
         let data = load(DatasetName::Digits).unwrap();
         let config = Config {
-            layers: vec![784, 40, 30],
-            steps: 20,
+            layers: vec![784, 60, 40],
+            steps: 40,
             blank_after: 3,
-            epochs: 2,
-            train_samples: Some(2000),
+            epochs: 3,
+            train_samples: Some(3000),
+            init_gain: 2.0,
             ..Config::default()
         };
         let folder = tempfile::tempdir().unwrap();
@@ -142,7 +143,7 @@ fn the_state_is_the_hosts_simulation() {
     for stop in [Stop::AtTheEnd, Stop::WhenDecided] {
         let host = simulate_until(&file, &samples, stop, || {});
         let mut state = State::new(Run::of(&file, "bench".to_owned(), "digits".to_owned(), 12));
-        assert_eq!((&state.run.widths[..], state.run.steps), (&[784, 40, 30][..], 23));
+        assert_eq!((&state.run.widths[..], state.run.steps), (&[784, 60, 40][..], 43));
         let mut right = 0;
         on_bench(&file, |client| {
             play(client, &file, &samples, stop, &Controls::new(Pace::MOST), |update| {
@@ -266,14 +267,14 @@ fn a_known_state_is_drawn_as_expected() {
     let sample = state.sample.as_ref().unwrap();
     assert_eq!((sample.index, sample.steps(), sample.decided), (1, 6, Some(5)));
     let expected = include_str!("monitor/known.txt");
-    let found = screen(&state, 90, 16);
+    let found = screen(&state, 90, 17);
     assert_eq!(found, expected, "found\n{found}");
 
     assert_eq!(screen(&state, 59, 16).lines().next(), Some("make the terminal larger: 60 × 16 at least"));
     let deep = Run { widths: vec![8; 9], ..state.run.clone() };
     let mut deep = State::new(deep);
     deep.update(Update::Begin { index: 0, label: 1 });
-    assert!(screen(&deep, 60, 16).contains("5 more layers: make the terminal taller"));
+    assert!(screen(&deep, 60, 17).contains("5 more layers: make the terminal taller"));
     assert!(screen(&State::new(state.run), 60, 16).contains("waiting for the first of 2000 samples"));
 }
 
@@ -297,7 +298,7 @@ fn any_state_is_drawn_on_any_screen() {
         state.sample.as_ref().map(|sample| [sample.class.unwrap(), sample.label.into()]).unwrap();
     let last = screen(&state, 100, 30);
     assert!(
-        last.contains("step 23 of 23") && last.contains(&format!("label {label}  says {said}")),
+        last.contains("timestep 43 of 43") && last.contains(&format!("label {label}  says {said}")),
         "{last}"
     );
 }
@@ -400,7 +401,7 @@ fn the_commands_run_on_a_board() {
     spikelet().args(watched).arg("--plain").assert().success().stdout(
         contains("sample 0: label 0, says ")
             .and(contains("sample 1: label "))
-            .and(contains("23 timesteps"))
+            .and(contains("43 timesteps"))
             .and(predicates::str::ends_with(last)),
     );
 

@@ -5,8 +5,20 @@ use std::time::Duration;
 
 /// A bar of `length` units called `unit`, behind `name`; hidden where stderr is no terminal.
 pub fn bar(name: &str, length: usize, unit: &str) -> ProgressBar {
-    let template = format!("{{prefix}} {{bar:30}} {{pos}}/{{len}} {unit}, {{elapsed}} + {{eta}}  {{msg}}");
-    let style = ProgressStyle::with_template(&template).expect("the template is well formed");
+    with_template(name, length, &format!("{}  {{msg}}", template(unit)))
+}
+
+/// The same with room for a line of words below it.
+pub fn bar_above_words(name: &str, length: usize, unit: &str) -> ProgressBar {
+    with_template(name, length, &format!("{}\n{{msg}}", template(unit)))
+}
+
+fn template(unit: &str) -> String {
+    format!("{{prefix}} {{bar:30}} {{pos}}/{{len}} {unit}, {{elapsed}} + {{eta}}")
+}
+
+fn with_template(name: &str, length: usize, template: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("the template is well formed");
     let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
     bar.set_style(style);
     bar.set_prefix(name.to_owned());

@@ -26,7 +26,7 @@ pub struct Pico(Timer);
 
 /// Starts the clocks, the UART and the watchdog.
 pub fn start() -> (Pico, Uart<Uart0>) {
-    let Started { uart, clocks, mut resets, timer } = rp::start();
+    let Started { uart, timer: (timer, mut resets, clocks) } = rp::start();
     (Pico(Timer::new(timer, &mut resets, &clocks)), uart)
 }
 

@@ -13,10 +13,10 @@ use super::kind::{self, WATCHDOG_SECONDS};
 use crate::receive::INBOX;
 use crate::uart::{Send, Uart};
 use cortex_m::peripheral::NVIC;
-use hal::clocks::{ClocksManager, init_clocks_and_plls};
+use hal::clocks::init_clocks_and_plls;
 use hal::fugit::{MicrosDurationU32, RateExtU32};
 use hal::gpio::{self, FunctionUart, Pin, PullDown, bank0};
-use hal::pac::{self, Peripherals, UART0, WATCHDOG, interrupt};
+use hal::pac::{Peripherals, UART0, WATCHDOG, interrupt};
 use hal::uart::{DataBits, StopBits, UartConfig, UartPeripheral, Writer};
 use hal::{Clock, Sio, Watchdog};
 
@@ -40,13 +40,9 @@ type Pins = (Pin<bank0::Gpio0, FunctionUart, PullDown>, Pin<bank0::Gpio1, Functi
 pub struct Started {
     /// Its UART.
     pub uart: Uart<Uart0>,
-    /// Its clocks.
-    pub clocks: ClocksManager,
-    /// What puts its parts to work.
-    pub resets: pac::RESETS,
-    /// Its timer, not yet at work.
+    /// Its timer, not yet at work, and what puts it to work.
     #[cfg(feature = "pico")]
-    pub timer: pac::TIMER,
+    pub timer: (hal::pac::TIMER, hal::pac::RESETS, hal::clocks::ClocksManager),
 }
 
 /// Starts the clocks, the UART and the watchdog. A function of its own, since the HAL may panic in it, and nothing may behind it.
@@ -81,10 +77,8 @@ pub fn start() -> Started {
     watchdog.start(MicrosDurationU32::secs(WATCHDOG_SECONDS));
     Started {
         uart: Uart::new(Uart0(sender)),
-        clocks,
-        resets,
         #[cfg(feature = "pico")]
-        timer: chip.TIMER,
+        timer: (chip.TIMER, resets, clocks),
     }
 }
 

@@ -204,7 +204,7 @@ impl SoFar {
     fn words(self, time: Duration) -> String {
         let Self { shown, right, equal } = self;
         format!(
-            "accuracy {}, {equal} of {shown} equal to the host, {:.1} samples/s",
+            "accuracy {}, {equal} of {shown} equal to the host in every bit, {:.1} samples/s",
             show::percent(right as f64 / shown as f64),
             shown as f64 / time.as_secs_f64()
         )
@@ -220,7 +220,7 @@ fn show_samples<S: Read + Write>(
     input: InputKind,
     stop: Stop,
 ) -> Result<Vec<Paired>, ClientError> {
-    let bar = progress::bar(name, images.len(), "samples");
+    let bar = progress::bar_above_words(name, images.len(), "samples");
     if bar.is_hidden() {
         progress::line(&bar, &format!("running {} samples on {name}", images.len()));
     }

@@ -30,7 +30,8 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
         buffer.set_stringn(area.x, area.y, text, area.width.into(), PLAIN);
         return;
     }
-    let [title, status, body, keys] = Layout::vertical([
+    let [title, totals, status, body, keys] = Layout::vertical([
+        Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Length(1),
         Constraint::Fill(1),
@@ -40,7 +41,8 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     let run = &state.run;
     let text = format!("{}  model {:08x}  {}", run.board, run.model, run.dataset);
     buffer.set_stringn(title.x, title.y, text, title.width.into(), STRONG);
-    line(buffer, status, &facts(state));
+    line(buffer, totals, &of_all(state));
+    line(buffer, status, &of_sample(state));
     buffer.set_stringn(keys.x, keys.y, KEYS, keys.width.into(), QUIET);
     let Some(sample) = &state.sample else { return };
     let [left, _, right] =
@@ -57,32 +59,37 @@ pub fn draw(state: &State, area: Rect, buffer: &mut Buffer) {
     }
 }
 
-/// The line below the title.
-fn facts(state: &State) -> Vec<(String, Style)> {
-    let mut facts = Vec::new();
-    match &state.sample {
-        None => facts.push((format!("waiting for the first of {} samples", state.run.samples), PLAIN)),
-        Some(sample) => {
-            facts.push((format!("sample {} of {}", sample.index + 1, state.run.samples), PLAIN));
-            facts.push((format!("step {} of {}", sample.steps(), state.run.steps), PLAIN));
-            facts.push((format!("label {}", sample.label), STRONG));
-            if let Some(class) = sample.class {
-                let style = if sample.is_right() { RIGHT } else { WRONG };
-                facts.push((format!("says {class}"), style.add_modifier(Modifier::BOLD)));
-            }
-            if let Some(step) = sample.decided {
-                facts.push((format!("decided at {step}"), PLAIN));
-            }
-        }
-    }
-    if let Some(accuracy) = state.accuracy() {
-        facts.push((format!("{} of {}", percent(accuracy), state.shown), PLAIN));
-    }
+/// What is said of all samples.
+fn of_all(state: &State) -> Vec<(String, Style)> {
+    let accuracy = state.accuracy().map_or("–".to_owned(), percent);
+    let mut facts = vec![(format!("accuracy {accuracy} of {}", state.shown), PLAIN)];
     if let Some(rate) = state.rate {
-        facts.push((format!("{rate:.0} steps/s"), PLAIN));
+        facts.push((format!("{rate:.0} timesteps/s"), PLAIN));
     }
-    let pace = if state.paused { "paused".to_owned() } else { format!("pace {}", state.pace) };
-    facts.push((pace, QUIET));
+    facts.push((format!("pace {}", state.pace), QUIET));
+    if state.paused {
+        facts.push(("paused".to_owned(), STRONG));
+    }
+    facts
+}
+
+/// What is said of the sample at hand.
+fn of_sample(state: &State) -> Vec<(String, Style)> {
+    let Some(sample) = &state.sample else {
+        return vec![(format!("waiting for the first of {} samples", state.run.samples), PLAIN)];
+    };
+    let mut facts = vec![
+        (format!("sample {} of {}", sample.index + 1, state.run.samples), PLAIN),
+        (format!("timestep {} of {}", sample.steps(), state.run.steps), PLAIN),
+        (format!("label {}", sample.label), STRONG),
+    ];
+    if let Some(class) = sample.class {
+        let style = if sample.is_right() { RIGHT } else { WRONG };
+        facts.push((format!("says {class}"), style.add_modifier(Modifier::BOLD)));
+    }
+    if let Some(step) = sample.decided {
+        facts.push((format!("decided at {step}"), PLAIN));
+    }
     facts
 }
 
