@@ -146,12 +146,7 @@ fn crc32_mpeg(bytes: &[u8]) -> u32 {
 }
 
 #[test]
-fn a_board_to_flash_is_built_and_flashed() {
-    flash(&Desk::new(0), RealBoard::NucleoF446re);
-}
-
-#[test]
-#[ignore = "compiles the HALs of all boards: some minutes"]
+#[ignore = "compiles five HALs, some minutes: cargo test -p spikelet-tests --test hal_boards -- --ignored"]
 fn every_board_to_flash_is_built_and_flashed() {
     let desk = Desk::new(0);
     for board in RealBoard::ALL {

@@ -61,6 +61,7 @@ fn is_of_the_wire(error: &ClientError) -> bool {
 
 /// Samples whose timesteps fill several requests, at every rate: the scores show whether each timestep was made, and made once.
 #[test]
+#[ignore = "takes a minute: cargo test -p spikelet-tests --test link -- --ignored"]
 fn samples_arrive_whole_or_with_an_error() {
     const SAMPLES: usize = 6;
     let model = random_model(&[100, 30, 10], 80, rate(), 3);

