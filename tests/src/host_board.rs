@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub const NAME: &str = "host";
 
 /// After this time the application looks up from a stream that is silent.
-pub const READ: Duration = Duration::from_millis(5);
+pub const READ: Duration = Duration::from_millis(2);
 
 /// Its clock counts microseconds.
 struct HostBoard(Instant);

@@ -197,10 +197,12 @@ impl Wire {
             out.clear();
             return Ok(());
         };
+        // A line that was idle begins now; one that is busy loses no time when this thread wakes late.
+        self.due = self.due.max(Instant::now());
         // About a millisecond at once.
         for bytes in out.chunks((baud as usize / 10_000).max(1)) {
             let time = Duration::from_secs_f64(10.0 * bytes.len() as f64 / f64::from(baud));
-            self.due = self.due.max(Instant::now()) + time;
+            self.due += time;
             thread::sleep(self.due.saturating_duration_since(Instant::now()));
             to.write_all(bytes)?;
         }

@@ -83,7 +83,8 @@ impl<S: Read + Write> Client<S> {
     /// The same on a line of so many baud, on which long frames take their time.
     #[must_use]
     pub const fn at_baud(mut self, baud: u32) -> Self {
-        self.line.rate = Some(baud / 10);
+        let rate = baud / 10;
+        self.line.rate = Some(if rate == 0 { 1 } else { rate });
         self
     }
 

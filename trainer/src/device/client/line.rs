@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// Longest frame that is kept: more than any reply has.
 const FRAME: usize = link::REQUEST + 1;
 
+/// Attempts' time that a request has which is sent once: 15 s by default.
+const ONCE: u32 = 4;
+
 /// How long a client waits for an answer before it asks again, and how often.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -117,7 +120,11 @@ impl<S: Read + Write> Line<S> {
         let start = Instant::now();
         let (mut heard, mut bad) = (None, 0);
         self.sent = 0;
-        for attempt in 0..self.patience.attempts {
+        let attempts = match repeat {
+            Repeat::Never => self.patience.attempts.min(ONCE),
+            Repeat::Always | Repeat::Unread => self.patience.attempts,
+        };
+        for attempt in 0..attempts {
             // What a slow line takes for the longest reply is no silence.
             let deadline = Instant::now() + self.patience.wait(attempt) + self.time_of(frame.len() + FRAME);
             if attempt == 0 || repeat == Repeat::Always {

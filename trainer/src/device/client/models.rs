@@ -8,8 +8,8 @@ use std::io::{Read, Write};
 
 /// How often a transfer that does not get on is offered again.
 const OFFERS: u32 = 20;
-/// How often a board is told to start anew.
-const RESTARTS: u32 = 3;
+/// How often a board is told to start anew, where it may not have heard it.
+const RESTARTS: u32 = 10;
 
 /// What came of a model that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -145,8 +145,16 @@ impl<S: Read + Write> Client<S> {
                     offers += 1;
                     match error {
                         _ if offers > OFFERS => return Err(error),
-                        // It may have arrived nevertheless: then the next one is refused.
-                        ClientError::Damaged => self.piece.shorten(),
+                        // It may have arrived nevertheless: then nothing is taken but what is behind it.
+                        ClientError::Damaged => {
+                            self.piece.shorten();
+                            let behind = held + piece.len() as u32;
+                            match self.received(RequestBody::Chunk { offset: behind, bytes: &[] }, DAMAGED) {
+                                Ok(_) => held = behind,
+                                Err(ClientError::Refused(LinkError::Offset)) => {}
+                                Err(error) => return Err(error),
+                            }
+                        }
                         // Also if the board has started anew in between.
                         ClientError::Refused(LinkError::Offset) => held = self.offer(offer)?,
                         error => return Err(error),
