@@ -1,6 +1,68 @@
-//! How a program ends on an emulated board.
+//! What boards under QEMU have in common: each is its clock, its UART and the interrupt of that.
 
+#[cfg(feature = "mps2")]
+use super::watchdog;
+use super::{chosen, interrupts};
+use crate::receive::INBOX;
+use crate::uart::{Send, Uart};
+use crate::{Board, Clock};
 use cortex_m_semihosting::debug;
+use spikelet_export::link::{MemoryUse, ResetCause};
+
+/// The board.
+#[derive(Debug)]
+pub struct Emulated;
+
+/// The half of its UART that sends.
+#[derive(Debug)]
+pub struct Sender;
+
+/// Starts clock and UART, and the watchdog if there is one.
+pub fn start() -> (Emulated, Uart<Sender>) {
+    let watched = cfg!(feature = "mps2");
+    crate::start::count(if watched { ResetCause::Watchdog } else { ResetCause::Power });
+    chosen::start();
+    interrupts::enable();
+    #[cfg(feature = "mps2")]
+    watchdog::start();
+    (Emulated, Uart::new(Sender))
+}
+
+impl Send for Sender {
+    fn send(&mut self, byte: u8) {
+        chosen::send(byte);
+    }
+}
+
+impl Clock for Emulated {
+    const TICKS_PER_SECOND: u32 = chosen::TICKS_PER_SECOND;
+
+    fn ticks(&self) -> u32 {
+        chosen::ticks()
+    }
+}
+
+impl Board for Emulated {
+    const NAME: &'static str = super::NAME;
+    const EMULATED: bool = true;
+
+    fn memory_use(&self) -> MemoryUse {
+        crate::stack::memory_use()
+    }
+
+    fn overruns(&self) -> u32 {
+        INBOX.overruns()
+    }
+
+    fn sleep(&self) {
+        crate::idle::sleep_if(|| INBOX.is_empty());
+    }
+
+    #[cfg(feature = "mps2")]
+    fn feed(&self) {
+        watchdog::feed();
+    }
+}
 
 /// Ends the emulation, with status 0 or 1.
 pub fn exit(success: bool) -> ! {

@@ -11,12 +11,11 @@ pub use gpio::live;
 
 use super::registers::Registers;
 use crate::receive::INBOX;
-use crate::uart::{Send, Uart};
-use crate::{Board, Clock};
-use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Frequency of the core, which SysTick and the watchdog count.
 pub const CORE_HERTZ: u32 = 50_000_000;
+/// Frequency of the clock.
+pub const TICKS_PER_SECOND: u32 = CORE_HERTZ;
 
 /// The receive interrupt of UART 0.
 pub const INTERRUPT: u16 = 5;
@@ -37,17 +36,8 @@ const TX_FULL: u32 = 1 << 5;
 /// Of what `DATA` gives: a byte before this one was lost.
 const OVERRUN: u32 = 1 << 11;
 
-/// The board.
-#[derive(Debug)]
-pub struct Lm3s6965;
-
-/// UART 0, 115,200 Bd, 8 data bits, no parity, on PA0 and PA1.
-#[derive(Debug)]
-pub struct Uart0;
-
-/// Starts the clocks and the UART.
-pub fn start() -> (Lm3s6965, Uart<Uart0>) {
-    crate::start::count(ResetCause::Power);
+/// Starts the clock, and UART 0, 115,200 Bd, 8 data bits, no parity, on PA0 and PA1, with its receive interrupt.
+pub fn start() {
     clocks();
     WATCHDOG.write(0x000, u32::MAX);
     // Its interrupt, which is masked, makes it count.
@@ -62,8 +52,6 @@ pub fn start() -> (Lm3s6965, Uart<Uart0>) {
     UART.write(0x02C, 0x60);
     UART.write(0x038, 0x10);
     UART.write(0x030, 0x301);
-    super::interrupts::enable();
-    (Lm3s6965, Uart::new(Uart0))
 }
 
 /// 50 MHz from the PLL on the board's crystal of 8 MHz, and clocks for watchdog, UART 0 and port A.
@@ -104,35 +92,14 @@ pub fn received() {
     }
 }
 
-impl Send for Uart0 {
-    fn send(&mut self, byte: u8) {
-        while UART.read(FLAGS) & TX_FULL != 0 {}
-        UART.write(DATA, byte.into());
-    }
+/// Sends a byte, as soon as there is room for it.
+pub fn send(byte: u8) {
+    while UART.read(FLAGS) & TX_FULL != 0 {}
+    UART.write(DATA, byte.into());
 }
 
-impl Clock for Lm3s6965 {
-    const TICKS_PER_SECOND: u32 = CORE_HERTZ;
-
-    fn ticks(&self) -> u32 {
-        // The watchdog counts down.
-        !WATCHDOG.read(0x004)
-    }
-}
-
-impl Board for Lm3s6965 {
-    const NAME: &'static str = super::NAME;
-    const EMULATED: bool = true;
-
-    fn memory_use(&self) -> MemoryUse {
-        crate::stack::memory_use()
-    }
-
-    fn overruns(&self) -> u32 {
-        INBOX.overruns()
-    }
-
-    fn sleep(&self) {
-        crate::idle::sleep_if(|| INBOX.is_empty());
-    }
+/// Ticks of the clock, wrapping around.
+pub fn ticks() -> u32 {
+    // The watchdog counts down.
+    !WATCHDOG.read(0x004)
 }

@@ -9,7 +9,6 @@
 #![allow(unsafe_code, reason = "names the registers of ports B, E and F")]
 
 use super::SYSTEM;
-use crate::Clock;
 use crate::board::registers::Registers;
 use crate::live::port::{PinSpikes, PortSource};
 use crate::live::{Alert, AlertPin, ClassPins, Decision, Live, Outputs, Pace, SpikeSource};
@@ -52,7 +51,7 @@ pub fn live(model: &Model<'_>) -> Live<impl SpikeSource + use<>, impl Outputs + 
     Live::new(
         PortSource::new(keys, PinSpikes::WhileActive, 0x1F),
         (ClassPins::new(classes), AlertPin::new(Led)),
-        Pace::new(super::Lm3s6965::TICKS_PER_SECOND, TIMESTEPS_PER_SECOND),
+        Pace::new(super::TICKS_PER_SECOND, TIMESTEPS_PER_SECOND),
         Decision::of(model),
         Some(ALERT),
     )

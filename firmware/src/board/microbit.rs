@@ -6,12 +6,11 @@
 
 use super::registers::Registers;
 use crate::receive::INBOX;
-use crate::uart::{Send, Uart};
-use crate::{Board, Clock};
-use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Frequency of the core, which SysTick and timer 0 count.
 pub const CORE_HERTZ: u32 = 16_000_000;
+/// Frequency of the clock.
+pub const TICKS_PER_SECOND: u32 = CORE_HERTZ;
 
 /// The interrupt of the UART.
 pub const INTERRUPT: u16 = 2;
@@ -37,17 +36,8 @@ const OVERRUN: u32 = 1;
 const TX_PIN: u32 = 24;
 const RX_PIN: u32 = 25;
 
-/// The board.
-#[derive(Debug)]
-pub struct Microbit;
-
-/// The UART, 115,200 Bd, 8 data bits, no parity.
-#[derive(Debug)]
-pub struct Uart0;
-
-/// Starts the clocks and the UART.
-pub fn start() -> (Microbit, Uart<Uart0>) {
-    crate::start::count(ResetCause::Power);
+/// Starts the clock, and the UART, 115,200 Bd, 8 data bits, no parity, with its receive interrupt.
+pub fn start() {
     // The crystal; its start is not waited for, since the chip's own oscillator is good enough to begin with.
     CLOCK.write(0x000, 1);
     // Timer 0: 32 bits, 16 MHz.
@@ -65,8 +55,6 @@ pub fn start() -> (Microbit, Uart<Uart0>) {
     UART.write(0x304, 1 << 2 | 1 << 9);
     UART.write(0x008, 1);
     UART.write(0x000, 1);
-    super::interrupts::enable();
-    (Microbit, Uart::new(Uart0))
 }
 
 /// A byte was received, or lost.
@@ -86,36 +74,15 @@ pub fn received() {
     }
 }
 
-impl Send for Uart0 {
-    fn send(&mut self, byte: u8) {
-        UART.write(TX_DATA, byte.into());
-        while UART.read(SENT) == 0 {}
-        UART.write(SENT, 0);
-    }
+/// Sends a byte, as soon as there is room for it.
+pub fn send(byte: u8) {
+    UART.write(TX_DATA, byte.into());
+    while UART.read(SENT) == 0 {}
+    UART.write(SENT, 0);
 }
 
-impl Clock for Microbit {
-    const TICKS_PER_SECOND: u32 = CORE_HERTZ;
-
-    fn ticks(&self) -> u32 {
-        TIMER.write(0x040, 1);
-        TIMER.read(0x540)
-    }
-}
-
-impl Board for Microbit {
-    const NAME: &'static str = super::NAME;
-    const EMULATED: bool = true;
-
-    fn memory_use(&self) -> MemoryUse {
-        crate::stack::memory_use()
-    }
-
-    fn overruns(&self) -> u32 {
-        INBOX.overruns()
-    }
-
-    fn sleep(&self) {
-        crate::idle::sleep_if(|| INBOX.is_empty());
-    }
+/// Ticks of the clock, wrapping around.
+pub fn ticks() -> u32 {
+    TIMER.write(0x040, 1);
+    TIMER.read(0x540)
 }

@@ -1,8 +1,8 @@
 //! Boards, chosen by a feature of their name; those of the MPS2 share a module.
 //!
-//! A board's module offers `CORE_HERTZ` and `start`, which gives the board and its UART. That of an emulated board also has the
-//! number of its UART's receive interrupt, `INTERRUPT`, and what that does, `received`; that of a board to flash has `feed`, which feeds
-//! the watchdog. With the feature `slots`, its module `flash` offers `take`, which gives the flash for models once, and `SLOTS`, which
+//! A board offers [`CORE_HERTZ`] and [`start`], which gives the board and its UART. The module of an emulated one has what these are made
+//! of: `start`, `ticks` and `TICKS_PER_SECOND` of the clock, `send`, and the UART's receive interrupt: its number, `INTERRUPT`, and what it
+//! does, `received`. That of a board to flash has `start` itself, and `feed`, which feeds the watchdog. With the feature `slots`, its module `flash` offers `take`, which gives the flash for models once, and `SLOTS`, which
 //! says where in it they are kept. A board with a source of spikes has `live`: its continuous operation.
 
 #[cfg(feature = "lm3s6965evb")]
@@ -66,9 +66,13 @@ mod rp;
 #[cfg(feature = "mps2")]
 mod watchdog;
 
+pub use chosen::CORE_HERTZ;
 #[cfg(feature = "lm3s6965evb")]
 pub use chosen::live;
-pub use chosen::{CORE_HERTZ, start};
+#[cfg(feature = "hardware")]
+pub use chosen::start;
+#[cfg(feature = "emulated")]
+pub use kind::start;
 pub use kind::{exit, fail};
 
 /// The continuous operation of a board that has no source of spikes.

@@ -5,11 +5,7 @@
 #![allow(unsafe_code, reason = "names the registers of UART 0 and timer 0")]
 
 use super::registers::Registers;
-use super::watchdog;
 use crate::receive::INBOX;
-use crate::uart::{Send, Uart};
-use crate::{Board, Clock};
-use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Where UART and timer lie, and the UART's receive interrupt.
 #[cfg(not(feature = "mps2-an505"))]
@@ -30,6 +26,8 @@ pub use image::INTERRUPT;
 
 /// Frequency of the core, which SysTick and timer 0 count.
 pub const CORE_HERTZ: u32 = if cfg!(feature = "mps2-an505") { 20_000_000 } else { 25_000_000 };
+/// Frequency of the clock.
+pub const TICKS_PER_SECOND: u32 = CORE_HERTZ;
 
 // SAFETY: the addresses are those of the images' application notes.
 const UART: Registers = unsafe { Registers::at(image::UART) };
@@ -52,17 +50,8 @@ const RX_OVERRUN: u32 = 8;
 const ENABLE: u32 = 1 | 2 | 8;
 const RX_INTERRUPT: u32 = 2;
 
-/// The board.
-#[derive(Debug)]
-pub struct Mps2;
-
-/// UART 0, 8 data bits, no parity.
-#[derive(Debug)]
-pub struct Uart0;
-
-/// Starts the clock and the UART.
-pub fn start() -> (Mps2, Uart<Uart0>) {
-    crate::start::count(ResetCause::Watchdog);
+/// Starts the clock, and UART 0, 8 data bits, no parity, with its receive interrupt.
+pub fn start() {
     TIMER.write(TIMER_RELOAD, u32::MAX);
     TIMER.write(TIMER_VALUE, u32::MAX);
     TIMER.write(TIMER_CONTROL, 1);
@@ -70,9 +59,6 @@ pub fn start() -> (Mps2, Uart<Uart0>) {
     UART.write(CONTROL, ENABLE);
     // Without a first read the emulated UART may never begin to receive.
     UART.read(DATA);
-    super::interrupts::enable();
-    watchdog::start();
-    (Mps2, Uart::new(Uart0))
 }
 
 /// A byte was received.
@@ -89,39 +75,14 @@ pub fn received() {
     }
 }
 
-impl Send for Uart0 {
-    fn send(&mut self, byte: u8) {
-        while UART.read(STATE) & TX_FULL != 0 {}
-        UART.write(DATA, byte.into());
-    }
+/// Sends a byte, as soon as there is room for it.
+pub fn send(byte: u8) {
+    while UART.read(STATE) & TX_FULL != 0 {}
+    UART.write(DATA, byte.into());
 }
 
-impl Clock for Mps2 {
-    const TICKS_PER_SECOND: u32 = CORE_HERTZ;
-
-    fn ticks(&self) -> u32 {
-        // The timer counts down.
-        !TIMER.read(TIMER_VALUE)
-    }
-}
-
-impl Board for Mps2 {
-    const NAME: &'static str = super::NAME;
-    const EMULATED: bool = true;
-
-    fn memory_use(&self) -> MemoryUse {
-        crate::stack::memory_use()
-    }
-
-    fn overruns(&self) -> u32 {
-        INBOX.overruns()
-    }
-
-    fn sleep(&self) {
-        crate::idle::sleep_if(|| INBOX.is_empty());
-    }
-
-    fn feed(&self) {
-        watchdog::feed();
-    }
+/// Ticks of the clock, wrapping around.
+pub fn ticks() -> u32 {
+    // The timer counts down.
+    !TIMER.read(TIMER_VALUE)
 }

@@ -7,12 +7,11 @@
 
 use super::registers::Registers;
 use crate::receive::INBOX;
-use crate::uart::{Send, Uart};
-use crate::{Board, Clock};
-use spikelet_export::link::{MemoryUse, ResetCause};
 
 /// Frequency of the emulated core, which SysTick counts.
 pub const CORE_HERTZ: u32 = 168_000_000;
+/// Frequency of the clock.
+pub const TICKS_PER_SECOND: u32 = 1_000_000_000;
 
 /// The interrupt of USART 1.
 pub const INTERRUPT: u16 = 37;
@@ -32,17 +31,8 @@ const OVERRUN: u32 = 1 << 3;
 const RECEIVED: u32 = 1 << 5;
 const TX_EMPTY: u32 = 1 << 7;
 
-/// The board.
-#[derive(Debug)]
-pub struct NetduinoPlus2;
-
-/// USART 1, 115,200 Bd, 8 data bits, no parity, on PB6 and PB7.
-#[derive(Debug)]
-pub struct Usart1;
-
-/// Starts the clock and the USART.
-pub fn start() -> (NetduinoPlus2, Uart<Usart1>) {
-    crate::start::count(ResetCause::Power);
+/// Starts the clock, and USART 1, 115,200 Bd, 8 data bits, no parity, on PB6 and PB7, with its receive interrupt.
+pub fn start() {
     // Clocks for port B, timer 2 and USART 1, which take two cycles to arrive.
     RCC.change(0x30, 1 << 1, 1 << 1);
     RCC.change(0x40, 1, 1);
@@ -56,8 +46,6 @@ pub fn start() -> (NetduinoPlus2, Uart<Usart1>) {
     // 16 MHz / 115,200; both directions, the receive interrupt, and on.
     USART.write(0x08, 139);
     USART.write(0x0C, 1 << 13 | 1 << 5 | 1 << 3 | 1 << 2);
-    super::interrupts::enable();
-    (NetduinoPlus2, Uart::new(Usart1))
 }
 
 /// A byte was received, or lost.
@@ -75,34 +63,13 @@ pub fn received() {
     }
 }
 
-impl Send for Usart1 {
-    fn send(&mut self, byte: u8) {
-        while USART.read(STATUS) & TX_EMPTY == 0 {}
-        USART.write(DATA, byte.into());
-    }
+/// Sends a byte, as soon as there is room for it.
+pub fn send(byte: u8) {
+    while USART.read(STATUS) & TX_EMPTY == 0 {}
+    USART.write(DATA, byte.into());
 }
 
-impl Clock for NetduinoPlus2 {
-    const TICKS_PER_SECOND: u32 = 1_000_000_000;
-
-    fn ticks(&self) -> u32 {
-        TIMER.read(0x24)
-    }
-}
-
-impl Board for NetduinoPlus2 {
-    const NAME: &'static str = super::NAME;
-    const EMULATED: bool = true;
-
-    fn memory_use(&self) -> MemoryUse {
-        crate::stack::memory_use()
-    }
-
-    fn overruns(&self) -> u32 {
-        INBOX.overruns()
-    }
-
-    fn sleep(&self) {
-        crate::idle::sleep_if(|| INBOX.is_empty());
-    }
+/// Ticks of the clock, wrapping around.
+pub fn ticks() -> u32 {
+    TIMER.read(0x24)
 }
