@@ -61,7 +61,6 @@ fn is_of_the_wire(error: &ClientError) -> bool {
 
 /// Samples whose timesteps fill several requests, at every rate: the scores show whether each timestep was made, and made once.
 #[test]
-#[ignore = "takes a minute: cargo test -p spikelet-tests --test link -- --ignored"]
 fn samples_arrive_whole_or_with_an_error() {
     const SAMPLES: usize = 6;
     let model = random_model(&[100, 30, 10], 80, rate(), 3);
@@ -214,7 +213,6 @@ fn long_frames_end_with_an_error_where_none_arrives() {
 
 /// Models in pieces, over wires with faults; what arrived is what was sent, and the board runs it.
 #[test]
-#[ignore = "its time-outs take a machine with nothing else to do"]
 fn models_arrive_whole() {
     let old = random_model(&[16, 10], 20, rate(), 1);
     let new = random_model(&[16, 40, 10], 20, rate(), 2);
@@ -533,7 +531,6 @@ fn clients_begin_with_numbers_of_their_own() {
 
 /// Without faults, at the rate of a UART: what is sent is mostly payload. The machine may be busy, so the best of some tries counts.
 #[test]
-#[ignore = "its time-outs take a machine with nothing else to do"]
 fn most_of_the_line_is_payload() {
     const BAUD: u32 = 115_200;
     let old = random_model(&[16, 10], 5, rate(), 1);
@@ -573,7 +570,6 @@ fn most_of_the_line_is_payload() {
 
 /// The firmware itself behind such a wire: samples, and another model into its slots, with which it then starts.
 #[test]
-#[ignore = "its time-outs take a machine with nothing else to do"]
 fn an_emulated_board_behind_a_bad_wire() {
     let models = [4, 5].map(|seed| random_model(&[36, 10], 40, rate(), seed));
     let samples = images(6, 3, 4);
