@@ -152,6 +152,8 @@ fn a_port_that_the_user_may_not_open_is_named() {
 /// Nobody answers, or somebody else.
 #[test]
 fn a_board_without_firmware_is_named() {
+    // What is timed here is not its build.
+    binary();
     let silent = thread::spawn(|| {
         let (_board, _host, port) = serial();
         let start = Instant::now();
