@@ -2,8 +2,8 @@
 //!
 //! A board offers [`CORE_HERTZ`] and [`start`], which gives the board and its UART. The module of an emulated one has what these are made
 //! of: `start`, `ticks` and `TICKS_PER_SECOND` of the clock, `send`, and the UART's receive interrupt: its number, `INTERRUPT`, and what it
-//! does, `received`. That of a board to flash has `start` itself, and `feed`, which feeds the watchdog. With the feature `slots`, its module `flash` offers `take`, which gives the flash for models once, and `SLOTS`, which
-//! says where in it they are kept. A board with a source of spikes has `live`: its continuous operation.
+//! does, `received`. That of a board to flash has `start` itself, and `feed`, which feeds the watchdog. With the feature `slots`, `flash`
+//! keeps models, in the `pages` of the board. A board with a source of spikes has `live`: its continuous operation.
 
 #[cfg(feature = "lm3s6965evb")]
 #[path = "lm3s6965evb.rs"]
@@ -41,12 +41,14 @@ mod chosen;
 #[path = "pico_2.rs"]
 mod chosen;
 
+#[cfg(feature = "slots")]
+pub mod flash;
 #[cfg(feature = "mps2")]
-#[path = "mps2_flash.rs"]
-pub mod flash;
+#[path = "mps2_pages.rs"]
+mod pages;
 #[cfg(any(feature = "microbit-v2", feature = "nrf52840-dk"))]
-#[path = "nrf52_flash.rs"]
-pub mod flash;
+#[path = "nrf52_pages.rs"]
+mod pages;
 
 #[cfg(feature = "emulated")]
 #[path = "emulated.rs"]

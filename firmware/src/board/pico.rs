@@ -1,7 +1,6 @@
 //! Raspberry Pi Pico, an RP2040: Cortex-M0+, UART 0 on GP0 and GP1, which go to a Raspberry Pi Debug Probe.
 #![allow(unsafe_code, reason = "puts the second boot stage into its section")]
 
-use super::kind;
 use super::rp::hal::Timer;
 use super::rp::{self, Started, Uart0};
 use crate::receive::INBOX;
