@@ -197,7 +197,8 @@ impl Measurements {
                 flash: widths.remove("").unwrap_or_default(),
                 widths,
                 ram: self.ram.last().copied().unwrap_or_default(),
-                stack: self.stack,
+                // Networks that were not measured may take a little more.
+                stack: (self.stack + 1).next_multiple_of(128),
             },
             instructions,
         }
