@@ -12,6 +12,7 @@
 //! chosen at run time, unless [`simd`] names another one. Fused multiply-adds are written out and sums keep their order, so
 //! every instruction set gives the same bits.
 
+mod compiled;
 mod events;
 mod gradient;
 mod lanes;
@@ -24,6 +25,7 @@ pub mod simd;
 pub mod src_layer;
 pub mod synapses;
 
+pub use compiled::Compiled;
 pub use events::Events;
 pub use gradient::{Flow, Push, SpikeGradient};
 pub use pool::Pool;
@@ -90,13 +92,13 @@ impl<R: Real> SpikingLayer<R> {
     /// Runs a sample through the layer, with the best instructions there are, and returns the layer's spikes. Fills
     /// `kept`: [`Self::kept`] blocks if there is a backward pass to come, else one of them.
     pub fn forward(&self, weights: &Panels<R>, input: &Events<R>, kept: &mut [R]) -> Events<R> {
-        dispatch(ForwardPass { layer: self, weights, input, kept })
+        R::forward(self, weights, input, kept)
     }
 
     /// Fills a sample's ∂L/∂i for the neurons of a panel, `[timesteps, neurons]`, and adds to the gradients of their flat
     /// parameters: those of a layer that has no other neurons.
     pub fn backward(&self, given: Backward<'_, R>, g_i: &mut [R], g_p: &mut [R]) {
-        dispatch(BackwardPass { layer: self, given, g_i, g_p });
+        R::backward(self, given, g_i, g_p);
     }
 }
 
@@ -106,42 +108,4 @@ impl<R: Real> SpikingLayer<R> {
 /// would then be compiled for the plainest processor.
 pub(crate) fn dispatch<K: NullaryFnOnce>(kernel: K) -> K::Output {
     simd::arch().dispatch(kernel)
-}
-
-struct ForwardPass<'a, R> {
-    layer: &'a SpikingLayer<R>,
-    weights: &'a Panels<R>,
-    input: &'a Events<R>,
-    kept: &'a mut [R],
-}
-
-impl<R: Real> NullaryFnOnce for ForwardPass<'_, R> {
-    type Output = Events<R>;
-
-    #[inline(always)]
-    fn call(self) -> Events<R> {
-        match self.layer {
-            SpikingLayer::Src(layer) => layer.forward(self.weights, self.input, self.kept),
-            SpikingLayer::Lif(layer) => layer.forward(self.weights, self.input, self.kept),
-        }
-    }
-}
-
-struct BackwardPass<'a, R> {
-    layer: &'a SpikingLayer<R>,
-    given: Backward<'a, R>,
-    g_i: &'a mut [R],
-    g_p: &'a mut [R],
-}
-
-impl<R: Real> NullaryFnOnce for BackwardPass<'_, R> {
-    type Output = ();
-
-    #[inline(always)]
-    fn call(self) {
-        match self.layer {
-            SpikingLayer::Src(layer) => layer.backward(self.given, self.g_i, self.g_p),
-            SpikingLayer::Lif(layer) => layer.backward(self.given, self.g_i, self.g_p),
-        }
-    }
 }

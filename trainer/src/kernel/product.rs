@@ -1,7 +1,7 @@
 //! The dense product of the backward pass: ∂L/∂s of a layer is ∂L/∂i of the layer above times its weights.
 
+use super::Real;
 use super::lanes::{in_blocks, store, view};
-use super::{Real, dispatch};
 use pulp::NullaryFnOnce;
 
 /// Neurons below whose sums stay in registers together.
@@ -35,14 +35,14 @@ impl<R: Real> Turned<R> {
     /// Fills a sample's ∂L/∂s, `[timesteps, below]`, from ∂L/∂i of the layer above, `[timesteps, neurons]` for each of its
     /// panels.
     pub fn spike_gradient(&self, g_i: &[&[R]], g_s: &mut [R]) {
-        dispatch(Product { weights: self, g_i, g_s });
+        R::spike_gradient(self, g_i, g_s);
     }
 }
 
-struct Product<'a, R> {
-    weights: &'a Turned<R>,
-    g_i: &'a [&'a [R]],
-    g_s: &'a mut [R],
+pub(super) struct Product<'a, R> {
+    pub(super) weights: &'a Turned<R>,
+    pub(super) g_i: &'a [&'a [R]],
+    pub(super) g_s: &'a mut [R],
 }
 
 impl<R: Real> NullaryFnOnce for Product<'_, R> {

@@ -1,11 +1,13 @@
 //! The two kinds of number that training runs in.
 
+use super::Compiled;
 use candle_core::WithDType;
 use std::ops::{Add, AddAssign, Mul, MulAssign, Sub};
 
 /// f32 for training, f64 for checks against the oracle.
 pub trait Real:
-    WithDType
+    Compiled
+    + WithDType
     + Default
     + Add<Output = Self>
     + Sub<Output = Self>

@@ -2,7 +2,7 @@
 
 use super::lanes::{in_blocks, view};
 use super::panel::PANEL;
-use super::{Events, Real, dispatch};
+use super::{Events, Real};
 use pulp::NullaryFnOnce;
 
 /// `sum = leak * sum + Σ value * row`: Eq. 3a for `N` neurons, whose weights are in rows `width` apart.
@@ -120,15 +120,15 @@ impl<R: Real> ByInput<R> {
     /// Adds a sample's share of ∂L/∂W, `Σ s_in[t] g_i[t]`, for the neurons of a panel: from their ∂L/∂i,
     /// `[timesteps, neurons]`, to an `[inputs, neurons]` block.
     pub fn add_weight_gradient(&self, neurons: usize, g_i: &[R], g_w: &mut [R]) {
-        dispatch(WeightGradient { spikes: self, neurons, g_i, g_w });
+        R::add_weight_gradient(self, neurons, g_i, g_w);
     }
 }
 
-struct WeightGradient<'a, R> {
-    spikes: &'a ByInput<R>,
-    neurons: usize,
-    g_i: &'a [R],
-    g_w: &'a mut [R],
+pub(super) struct WeightGradient<'a, R> {
+    pub(super) spikes: &'a ByInput<R>,
+    pub(super) neurons: usize,
+    pub(super) g_i: &'a [R],
+    pub(super) g_w: &'a mut [R],
 }
 
 impl<R: Real> NullaryFnOnce for WeightGradient<'_, R> {
