@@ -72,24 +72,28 @@ impl Readout {
         self.neurons_per_class
     }
 
-    /// Advances the scores by one timestep. `sums` is working memory, one entry per class. True if no neuron spikes and every
-    /// score is 0: without a spike, the next timestep changes nothing.
+    /// Advances the scores by one timestep in which these neurons spike, in ascending order, as layers list them. `sums` is working
+    /// memory, one entry per class. True if no neuron spikes and every score is 0: without a spike, the next timestep changes nothing.
     ///
     /// Scores saturate at ±2^16.
     pub fn update(&self, spikes: &[Spike], sums: &mut [u32], scores: &mut [Score]) -> bool {
-        sums.fill(0);
-        let mut all = 0u32;
-        for spike in spikes {
-            // At most 2^14 spikes of at most 256.
-            let value = u32::from(spike.value().to_bits());
-            all += value;
-            let class = spike.neuron.checked_div(self.neurons_per_class).unwrap_or(0);
-            if let Some(sum) = sums.get_mut(usize::from(class)) {
-                *sum += value;
+        let mut level = spikes.is_empty();
+        let (mut all, mut end, mut left) = (0u32, 0u32, spikes);
+        for sum in sums.iter_mut() {
+            // The last class ends with the layer, at 2^14 at most.
+            end += u32::from(self.neurons_per_class);
+            let mut own = 0u32;
+            while let [spike, others @ ..] = left
+                && u32::from(spike.neuron) < end
+            {
+                // At most 2^14 spikes of at most 256.
+                own += u32::from(spike.value().to_bits());
+                left = others;
             }
+            *sum = own;
+            all += own;
         }
         let kept = kept(self.loss);
-        let mut level = spikes.is_empty();
         for (score, sum) in scores.iter_mut().zip(sums) {
             // Q8 times Q14, less 8 bits: Q14.
             let own = i64::from(self.excite.to_bits()) * i64::from(*sum);
@@ -119,7 +123,8 @@ mod tests {
         let (mut scores, mut sums, mut twin) = ([Score::ZERO; 3], [0; 3], [0.0f64; 3]);
         for t in 0..1000u32 {
             let value = SpikeValue::from_bits((t % 256 + 1) as u16);
-            let spikes = [Spike::new((t % 6) as u16, value), Spike::binary((t * t % 6) as u16)];
+            let mut spikes = [Spike::new((t % 6) as u16, value), Spike::binary((t * t % 6) as u16)];
+            spikes.sort_by_key(|spike| spike.neuron);
             readout.update(&spikes, &mut sums, &mut scores);
             for (class, v) in twin.iter_mut().enumerate() {
                 *v *= 0.99;

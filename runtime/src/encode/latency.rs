@@ -1,6 +1,6 @@
 //! Latency codes: one spike per pixel, the brighter the sooner (paper, section 4.1; PAPER-NOTES 4).
 
-use crate::MAX_WIDTH;
+use super::for_each_lit;
 
 // LOGARITHMIC: spike time of each pixel value from FAINTEST to 255 in the logarithmic code, as a share of the last
 // timestep in 2^-32; descending.
@@ -80,11 +80,14 @@ impl LatencyCode {
         let Some((darkest, brightest)) = self.values_at(t) else {
             return;
         };
-        for (index, &value) in (0u16..).zip(pixels.get(..MAX_WIDTH).unwrap_or(pixels)) {
-            if darkest <= value && value <= brightest {
-                spike(index);
+        // Black never spikes.
+        for_each_lit(pixels, |index, four| {
+            for (pixel, value) in (index..).zip(four) {
+                if darkest <= value && value <= brightest {
+                    spike(pixel);
+                }
             }
-        }
+        });
     }
 
     /// The range of pixel values that spike at timestep `t`; `None` if there are none.

@@ -14,6 +14,7 @@ mod rate;
 pub use latency::{Curve, LatencyCode};
 pub use rate::{Coins, Gain, RateCode};
 
+use crate::MAX_WIDTH;
 use crate::spikes::InputSpikes;
 
 /// Turns pixels into the spikes of a timestep.
@@ -30,6 +31,8 @@ impl Encoder {
     ///
     /// `pixels` are grey values, 0 = background. Pixels behind the first [`crate::MAX_WIDTH`] are ignored, and
     /// so are spikes that the list has no room for: a capacity of `pixels.len()` always suffices.
+    // On devices it stays a function of this crate, optimised as that is: firmware is often optimised for size.
+    #[cfg_attr(target_os = "none", inline(never))]
     pub fn step(&self, stream: u64, t: u16, pixels: &[u8], spikes: &mut InputSpikes) {
         spikes.clear();
         self.for_each_spike(stream, t, pixels, |pixel| {
@@ -44,6 +47,33 @@ impl Encoder {
             Self::Rate(code) => code.for_each_spike(stream, t, pixels, spike),
             Self::Latency(code) => code.for_each_spike(t, pixels, spike),
         }
+    }
+}
+
+/// Calls `look` with the first index and the values of each four pixels that are not all black, in ascending order; behind the last pixel
+/// stands black. Most pixels of an image are: eight of them are one look.
+#[inline(always)]
+fn for_each_lit(pixels: &[u8], mut look: impl FnMut(u16, [u8; 4])) {
+    let (eights, rest) = pixels.get(..MAX_WIDTH).unwrap_or(pixels).as_chunks::<8>();
+    let mut index = 0;
+    for eight in eights {
+        let both = u64::from_le_bytes(*eight);
+        if both != 0 {
+            let (low, high) = (both as u32, (both >> 32) as u32);
+            if low != 0 {
+                look(index, low.to_le_bytes());
+            }
+            if high != 0 {
+                look(index + 4, high.to_le_bytes());
+            }
+        }
+        index += 8;
+    }
+    for some in rest.chunks(4) {
+        let mut four = [0; 4];
+        four.iter_mut().zip(some).for_each(|(to, from)| *to = *from);
+        look(index, four);
+        index += 4;
     }
 }
 

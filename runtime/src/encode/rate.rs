@@ -1,6 +1,6 @@
 //! Rate code: independent coin flips per pixel and timestep (paper, section 4.1).
 
-use crate::MAX_WIDTH;
+use super::for_each_lit;
 use fixed::types::U16F16;
 
 /// Spike probability of a white pixel per timestep, 0 to 1 in steps of 2^-16. The paper uses 0.25.
@@ -58,24 +58,37 @@ impl RateCode {
     /// Calls `spike` with each pixel that spikes at timestep `t` of `stream`, in ascending order.
     #[inline]
     pub fn for_each_spike(&self, stream: u64, t: u16, pixels: &[u8], mut spike: impl FnMut(u16)) {
-        let Coins { mask, mut counter } = self.coins(stream, t);
-        let mut index = 0u16;
-        for pair in pixels.get(..MAX_WIDTH).unwrap_or(pixels).chunks(2) {
-            counter = counter.wrapping_add(WEYL_32);
-            let left = pair.first().copied().unwrap_or(0);
-            let right = pair.get(1).copied().unwrap_or(0);
-            // Most pixels of an image are black: a pair of them draws nothing.
-            if left | right != 0 {
-                let random = mix32(counter) ^ mask;
-                if random & 0xFFFF < self.threshold(left) {
+        let coins = self.coins(stream, t);
+        for_each_lit(pixels, |index, [first, second, third, fourth]| {
+            let pair = u32::from(index) / 2;
+            // A black pair draws nothing.
+            if first | second != 0 {
+                let random = coins.pair(pair);
+                if self.spikes(random & 0xFFFF, first) {
                     spike(index);
                 }
-                if random >> 16 < self.threshold(right) {
+                if self.spikes(random >> 16, second) {
                     spike(index + 1);
                 }
             }
-            index += 2;
-        }
+            if third | fourth != 0 {
+                let random = coins.pair(pair + 1);
+                if self.spikes(random & 0xFFFF, third) {
+                    spike(index + 2);
+                }
+                if self.spikes(random >> 16, fourth) {
+                    spike(index + 3);
+                }
+            }
+        });
+    }
+
+    /// Whether a pixel spikes for which `coin`, of 16 bits, was drawn: whether it is below [`threshold`](Self::threshold), without the
+    /// division, for which small cores have no instruction.
+    #[inline(always)]
+    const fn spikes(&self, coin: u32, pixel: u8) -> bool {
+        // Below the quotient rounded down is one more at most the quotient. Both sides are at most 2^16 * 255, no overflow.
+        (coin + 1) * 255 <= self.gain.to_bits() * pixel as u32
     }
 
     /// The coins of timestep `t` of `stream`.
@@ -126,6 +139,7 @@ const fn mix32(mut x: u32) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::MAX_WIDTH;
     use std::vec::Vec;
 
     fn code() -> RateCode {
@@ -205,6 +219,35 @@ mod tests {
         for (name, f) in pairs {
             let sigmas = together(f);
             assert!(sigmas.abs() < 5.0, "{name}: {sigmas} standard deviations");
+        }
+    }
+
+    /// Coins at, below and above each threshold.
+    #[test]
+    fn the_threshold_is_kept_without_a_division() {
+        for gain in [0, 1, 255, 256, 1 << 14, 40_000, 65_535, 1 << 16] {
+            let code = RateCode::new(Gain::from_bits(gain), 0);
+            for pixel in 0..=255 {
+                let threshold = code.threshold(pixel);
+                for coin in [0, threshold.saturating_sub(1), threshold.min(0xFFFF), 0xFFFF] {
+                    assert_eq!(code.spikes(coin, pixel), coin < threshold, "{gain}, {pixel}, {coin}");
+                }
+            }
+        }
+    }
+
+    /// Sides that four does not divide, with black in between, against one coin for each pixel.
+    #[test]
+    fn every_length_draws_the_same_coins() {
+        let pixels: Vec<u8> = (0..67u8).map(|p| if p % 7 < 4 { 0 } else { p * 3 }).collect();
+        for length in 0..pixels.len() {
+            let coins = code().coins(1, 2);
+            let drawn = |pixel: &usize| (coins.pair(*pixel as u32 / 2) >> (pixel % 2 * 16)) & 0xFFFF;
+            let expected: Vec<u16> = (0..length)
+                .filter(|pixel| drawn(pixel) < code().threshold(pixels[*pixel]))
+                .map(|pixel| pixel as u16)
+                .collect();
+            assert_eq!(spikes(code(), 1, 2, &pixels[..length]), expected);
         }
     }
 

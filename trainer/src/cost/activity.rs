@@ -52,6 +52,8 @@ pub struct EncoderActivity {
     pub shown: f64,
     /// Timesteps in which it does not.
     pub blank: f64,
+    /// Fours of pixels that are not all black, over all timesteps.
+    pub lit: f64,
     /// Of the rate code: pairs of pixels that are not both black, over all timesteps.
     pub drawn: f64,
     /// Spikes that it makes.
@@ -154,6 +156,7 @@ impl Activity {
             encoder: EncoderActivity {
                 shown,
                 blank: steps - shown,
+                lit: shown * f64::from(file.model().inputs().div_ceil(4)),
                 drawn: shown * f64::from(file.model().inputs().div_ceil(2)),
                 spikes: input_spikes,
             },
@@ -174,6 +177,7 @@ impl Activity {
         self.decisions += more.decisions;
         self.encoder.shown += more.encoder.shown;
         self.encoder.blank += more.encoder.blank;
+        self.encoder.lit += more.encoder.lit;
         self.encoder.drawn += more.encoder.drawn;
         self.encoder.spikes += more.encoder.spikes;
         self
@@ -260,7 +264,9 @@ impl<'m, 'a> Counter<'m, 'a> {
         let input = file.input();
         let Some(encoder) = input.encoder else { return };
         let first = usize::from(input.blank_before);
-        let drawn = pixels.chunks(2).filter(|pair| pair.iter().any(|&pixel| pixel != 0)).count();
+        let not_black =
+            |size| pixels.chunks(size).filter(|some| some.iter().any(|&pixel| pixel != 0)).count() as f64;
+        let (lit, drawn) = (not_black(4), not_black(2));
         let total = &mut self.total.encoder;
         for t in 0..steps {
             let shown = t.checked_sub(first).filter(|&t| t < usize::from(input.steps));
@@ -275,7 +281,8 @@ impl<'m, 'a> Counter<'m, 'a> {
             });
             if looks {
                 total.shown += 1.0;
-                total.drawn += drawn as f64;
+                total.lit += lit;
+                total.drawn += drawn;
             } else {
                 total.blank += 1.0;
             }

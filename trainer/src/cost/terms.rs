@@ -274,13 +274,15 @@ fn encoder_terms(file: &ModelFile<'_>, activity: &Activity) -> Terms {
     match file.input().encoder {
         Some(Encoder::Rate(_)) => {
             terms.add("rate code", "timestep", activity.shown);
-            terms.add("rate code", "pair", activity.shown * f64::from(inputs.div_ceil(2)));
+            terms.add("rate code", "four", activity.shown * f64::from(inputs.div_ceil(4)));
+            terms.add("rate code", "lit four", activity.lit);
             terms.add("rate code", "drawn pair", activity.drawn);
             terms.add("rate code", "spike", activity.spikes);
         }
         Some(Encoder::Latency(_)) => {
             terms.add("latency code", "timestep", activity.shown);
-            terms.add("latency code", "pixel", activity.shown * f64::from(inputs));
+            terms.add("latency code", "four", activity.shown * f64::from(inputs.div_ceil(4)));
+            terms.add("latency code", "lit four", activity.lit);
             terms.add("latency code", "spike", activity.spikes);
         }
         None => return terms,
