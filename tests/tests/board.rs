@@ -99,7 +99,10 @@ fn the_smallest_board_runs_784_100_at_4_bits() {
         }
     }
     let costs = measure(&mut booted.client, Board::Microbit, &file, 25).unwrap();
-    assert_eq!(costs, measure(&mut booted.client, Board::Microbit, &file, 25).unwrap());
+    let again = measure(&mut booted.client, Board::Microbit, &file, 25).unwrap();
+    assert_eq!(costs.layers[0].per_synaptic_operation, again.layers[0].per_synaptic_operation);
+    // Neurons took other branches: their states have moved on.
+    assert!((costs.layers[0].per_neuron - again.layers[0].per_neuron).abs() < 0.1, "{costs:?}, {again:?}");
     let left = booted.client.memory().unwrap().stack_free;
     println!("{costs:?}, {} B of variables, {left} B left", booted.firmware.ram);
     assert!(left > 4096, "{left} B of RAM are left");

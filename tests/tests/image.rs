@@ -37,8 +37,7 @@ fn image(board: Board, target: &str, features: &[&str]) -> Image {
     let model = folder.path().join("model.spk");
     let widths = [49, 30, 30, 30, 30, 20];
     fs::write(&model, &*random_model_in(&Width::ALL, GENERAL, &widths, [0, 9, 0], rate(), 1)).unwrap();
-    let target_dir = spikelet_tests::root().join("firmware/target/image");
-    let options = FirmwareOptions { features, target_dir: Some(&target_dir), target: Some(target) };
+    let options = FirmwareOptions { features, target: Some(target), ..FirmwareOptions::default() };
     let firmware = build(board, &model, options).unwrap();
     Image::read(&fs::read(firmware.elf).unwrap())
 }

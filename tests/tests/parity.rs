@@ -56,22 +56,32 @@ fn check(data: &Dataset, model: &[u8], inputs: &[(InputKind, usize)]) {
 
 #[test]
 fn mnist_784_100() {
-    check_images(DatasetName::Mnist, &[784, 100], 1000);
+    check_images(DatasetName::Mnist, &[784, 100], 200);
 }
 
 #[test]
 fn mnist_784_512_100() {
-    check_images(DatasetName::Mnist, &[784, 512, 100], 1000);
+    check_images(DatasetName::Mnist, &[784, 512, 100], 100);
 }
 
 #[test]
 fn digits_784_100() {
-    check_images(DatasetName::Digits, &[784, 100], 2000);
+    check_images(DatasetName::Digits, &[784, 100], 200);
 }
 
 #[test]
 fn digits_784_512_100() {
-    check_images(DatasetName::Digits, &[784, 512, 100], 2000);
+    check_images(DatasetName::Digits, &[784, 512, 100], 100);
+}
+
+/// Every test image of the built-in data, and a thousand of MNIST: `cargo test --package spikelet-tests --test parity -- --ignored`.
+#[test]
+#[ignore = "takes minutes"]
+fn thousands_of_images() {
+    for layers in [&[784, 100][..], &[784, 512, 100]] {
+        check_images(DatasetName::Mnist, layers, 1000);
+        check_images(DatasetName::Digits, layers, 2000);
+    }
 }
 
 #[test]
