@@ -15,6 +15,18 @@ fn shipped() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("models")
 }
 
+/// The models that come with Spikelet, in the order of their names.
+pub fn shipped_models() -> Vec<PathBuf> {
+    let mut models: Vec<PathBuf> = std::fs::read_dir(shipped())
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "spk"))
+        .collect();
+    models.sort();
+    models
+}
+
 /// A model as people name it: a file, or one of those that come with Spikelet, like `mnist-small`.
 ///
 /// # Errors
@@ -29,14 +41,10 @@ pub fn named(text: &str) -> Result<PathBuf, String> {
     if model.is_file() {
         return Ok(model);
     }
-    let mut names: Vec<String> = std::fs::read_dir(shipped())
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "spk"))
+    let names: Vec<String> = shipped_models()
+        .iter()
         .filter_map(|path| path.file_stem().map(|name| name.to_string_lossy().into_owned()))
         .collect();
-    names.sort();
     Err(format!(
         "there is no file {text}, and no model of this name comes with Spikelet: those are {}",
         names.join(", ")

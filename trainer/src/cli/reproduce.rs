@@ -1,4 +1,9 @@
-//! `spikelet reproduce`: make a table or figure of the paper again.
+//! `spikelet reproduce`: make a table or figure of the paper again, and what goes on from there.
+
+mod devices;
+mod fpga;
+mod on_board;
+mod results;
 
 use super::folder::DataFolder;
 use super::show;
@@ -52,6 +57,18 @@ pub fn run(args: ReproduceArgs, json: bool) -> anyhow::Result<()> {
         let names: Vec<String> = jobs.into_iter().map(|job| job.name).collect();
         return show::show(json, &names, |names| names.iter().for_each(|name| println!("{name}")));
     }
+    match args.item {
+        Item::Results => {
+            let path = results::write(&args.out)?;
+            return show::show(json, &path, |path| println!("written to {}", path.display()));
+        }
+        Item::Devices => {
+            interrupt::stop_on_ctrl_c();
+            let rows = devices::measure(&args.out, args.folder.path(), !args.partial)?;
+            return show::show(json, &rows, |rows| devices::print(rows));
+        }
+        _ => {}
+    }
     if jobs.is_empty() {
         let folder = args.out.join(args.item.name());
         let findings = reproduce::neuron(args.item, &args.out)?;
@@ -76,6 +93,12 @@ pub fn run(args: ReproduceArgs, json: bool) -> anyhow::Result<()> {
         interrupt::stop_on_ctrl_c();
         reproduce::networks(args.item, &plan, args.manner, |sentence| eprintln!("{sentence}"))?
     };
+    if args.item == Item::Fpga {
+        let rows = fpga::measure(&plan, &table, !args.partial)?;
+        if !json {
+            fpga::print(&rows);
+        }
+    }
     let failed = table.failures.len();
     if !json || failed == 0 {
         show::show(json, &table, |table| {

@@ -10,7 +10,7 @@ use crate::device::{
 use crate::simulate::Stop;
 use crate::{interrupt, progress};
 use anyhow::{Context, ensure};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spikelet_export::ModelFile;
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
@@ -45,10 +45,12 @@ pub struct RunArgs {
 }
 
 /// What a run on a board shows.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct BoardRun {
-    board: String,
-    model: String,
+    /// The board's name.
+    pub board: String,
+    /// Checksum of the model's file.
+    pub model: String,
     dataset: DatasetName,
     input: InputKind,
     /// Samples shown.

@@ -5,7 +5,7 @@ use crate::data::Samples;
 use crate::simulate::{HostMemory, Inference, Stop, infer};
 use crate::spike_train::{Encoding, Show, SpikeTrain};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use spikelet_export::ModelFile;
 use spikelet_export::link::Inferred;
 use spikelet_runtime::Network;
@@ -15,7 +15,7 @@ use std::ops::ControlFlow;
 use std::sync::mpsc::{self, SyncSender};
 
 /// What is sent to a board.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum InputKind {
     /// Spikes, encoded on the host.
@@ -180,7 +180,7 @@ impl From<Inferred> for DeviceInference {
 }
 
 /// What a layer costs, in instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerCosts {
     /// Spiking inputs it was measured with.
     pub spikes: u16,
@@ -191,7 +191,7 @@ pub struct LayerCosts {
 }
 
 /// What a model costs on a board.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Costs {
     /// Per layer.
     pub layers: Vec<LayerCosts>,

@@ -42,7 +42,7 @@ pub fn figure(item: Item, jobs: &[Job], plan: &Plan<'_>, table: &Table) -> Resul
             panels.push(by_depth(table, "test accuracy, %", |row| row.accuracy, |row| row.paper));
             Figure::new("Figure 5: deep networks on MNIST, rate code", 3, panels)
         }
-        Item::Fig1 | Item::Fig6 => return Ok(None),
+        Item::Fig1 | Item::Fig6 | Item::Fpga | Item::Devices | Item::Results => return Ok(None),
     };
     figure.note = note(item, table);
     Ok(Some(figure))
@@ -71,7 +71,7 @@ fn note(item: Item, table: &Table) -> String {
         Item::Fig5 => {
             " The paper: SRC learns in all depths, LIF with 10 layers unstably and with 15 not at all."
         }
-        Item::Table1 | Item::Fig1 | Item::Fig6 => "",
+        _ => "",
     };
     let subset = table.rows.iter().find_map(|row| row.subset.as_ref());
     let subset = subset.map_or(String::new(), |subset| format!(" N-MNIST here is {subset}."));

@@ -16,8 +16,10 @@ pub fn findings(findings: &[Finding]) -> String {
 
 /// An item's table, what is missing in it, and what came of it.
 pub fn table(table: &Table, item: Item, has_figure: bool) -> String {
-    let mut text =
-        format!("# {}\n\n{}.\n\nMean ± standard deviation over seeds.\n\n", table.item, table.schedule);
+    let mut text = format!("# {}\n\n`{}`: {}.\n\n", table.item, table.command, table.schedule);
+    if table.seeds > 1 {
+        text += "Mean ± standard deviation over seeds.\n\n";
+    }
     if item == Item::Table1 {
         text += &papers_layout(table);
     }

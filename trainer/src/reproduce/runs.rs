@@ -1,6 +1,6 @@
 //! The runs of an item: where they are, and which are done.
 
-use super::plan::Job;
+use super::plan::{Item, Job};
 use crate::config::Config;
 use crate::workers::run::{Finished, State, Task, state};
 use anyhow::{Result, ensure};
@@ -47,22 +47,40 @@ impl Plan<'_> {
         Ok(jobs.iter().filter(is_chosen).collect())
     }
 
-    /// The schedule in words.
-    pub fn schedule(&self) -> String {
+    /// The schedule of an item in words.
+    pub fn schedule(&self, item: Item) -> String {
+        let (epochs, instead) = item.epochs_in_words();
         let mut words = match self.epochs {
-            None => "100 epochs (Fashion-MNIST: 200)".to_owned(),
-            Some(1) => "1 epoch instead of the paper's 100 (Fashion-MNIST: 200)".to_owned(),
-            Some(epochs) => format!("{epochs} epochs instead of the paper's 100 (Fashion-MNIST: 200)"),
+            None => epochs.to_owned(),
+            Some(1) => format!("1 epoch instead of {instead}"),
+            Some(epochs) => format!("{epochs} epochs instead of {instead}"),
         };
-        match self.steps {
-            None => words += ", T = 200",
-            Some(steps) => words += &format!(", T = {steps} instead of 200"),
+        match (self.steps, item) {
+            (None, Item::Fpga) => {}
+            (None, _) => words += ", T = 200",
+            (Some(steps), Item::Fpga) => words += &format!(", T = {steps} for all"),
+            (Some(steps), _) => words += &format!(", T = {steps} instead of 200"),
         }
         match self.train_samples {
             None => words += ", all training samples",
             Some(samples) => words += &format!(", {samples} training samples instead of all"),
         }
+        if item == Item::Fpga {
+            return words;
+        }
         words + if self.is_the_papers() { ": the paper's schedule" } else { ": not the paper's schedule" }
+    }
+
+    /// The command that makes an item's results with this schedule.
+    pub fn command(&self, item: Item) -> String {
+        let mut command = format!("cargo spikelet reproduce {} --seeds {}", item.name(), self.seeds);
+        let options = [("epochs", self.epochs), ("steps", self.steps), ("train-samples", self.train_samples)];
+        for (option, value) in options {
+            if let Some(value) = value {
+                command += &format!(" --{option} {value}");
+            }
+        }
+        command
     }
 
     /// True if nothing is shorter than in the paper.
@@ -162,7 +180,7 @@ mod tests {
         let job = &Item::Fig3.jobs()[0];
         let paper = plan(&[]);
         assert_eq!(paper.slug(), "paper");
-        assert!(paper.schedule().ends_with(": the paper's schedule"));
+        assert!(paper.schedule(Item::Fig3).ends_with(": the paper's schedule"));
         let folder = paper.folder(job, 1);
         assert_eq!(folder, Path::new("out/runs/fashion-mnist-latency-src-2/e200-T200-all/seed1"));
         // The same schedule, said aloud, is the same run.
@@ -170,7 +188,7 @@ mod tests {
         let short = Plan { epochs: Some(1), train_samples: Some(500), ..plan(&[]) };
         assert_eq!(short.slug(), "e1-n500");
         assert_eq!(
-            short.schedule(),
+            short.schedule(Item::Fig3),
             "1 epoch instead of the paper's 100 (Fashion-MNIST: 200), T = 200, 500 training samples instead of all: not the \
              paper's schedule"
         );

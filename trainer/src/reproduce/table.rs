@@ -90,6 +90,8 @@ pub struct Table {
     pub item: String,
     /// How long they were trained, in words.
     pub schedule: String,
+    /// The command that makes these results.
+    pub command: String,
     /// Seeds that were asked for.
     pub seeds: u64,
     /// The networks.
@@ -107,8 +109,9 @@ impl Table {
     /// If a run's files are damaged.
     pub fn collect(item: Item, jobs: &[Job], plan: &Plan<'_>, failures: &[String]) -> Result<Self> {
         let rows = jobs.iter().map(|job| row(job, plan)).collect::<Result<_>>()?;
-        let (item, schedule, failures) = (item.name(), plan.schedule(), failures.to_vec());
-        Ok(Self { item, schedule, seeds: plan.seeds, rows, findings: Vec::new(), failures })
+        let (item, schedule, failures) = (item, plan.schedule(item), failures.to_vec());
+        let (item, command) = (item.name(), plan.command(item));
+        Ok(Self { item, schedule, command, seeds: plan.seeds, rows, findings: Vec::new(), failures })
     }
 
     /// The row of a network, if it has any run.
