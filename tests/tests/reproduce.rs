@@ -4,7 +4,7 @@ use candle_core::{DType, Device, safetensors};
 use serde_json::Value;
 use spikelet::cell::SrcCell;
 use spikelet::reproduce::neuron::{simulate, stimulus};
-use spikelet_tests::{binary, real_data, spikelet};
+use spikelet_tests::{binary, real_data, root, spikelet};
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -104,6 +104,44 @@ fn what_is_not_there_has_a_sentence() {
     let listed = String::from_utf8(listed.get_output().stdout.clone()).unwrap();
     assert_eq!(listed.lines().count(), 40);
     assert!(listed.lines().any(|name| name == "nmnist/events/src/5"), "{listed}");
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() { copy(&path, &target) } else { fs::copy(&path, &target).map(drop).unwrap() }
+    }
+}
+
+/// The results that come with Spikelet are made of the runs that do, and of nothing else.
+#[test]
+fn the_published_results_are_those_of_the_published_runs() {
+    let published = root().join("trainer/results");
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("results");
+    copy(&published, &out);
+    let read = |folder: &Path, name: &str| fs::read_to_string(folder.join(name)).unwrap();
+    for name in ["RESULTS.md", "fpga/paper/RESULT.md"] {
+        fs::remove_file(out.join(name)).unwrap();
+    }
+    let reproduce = |item: &[&str]| {
+        spikelet().arg("reproduce").args(item).arg("--out").arg(&out).assert().success();
+    };
+    reproduce(&["fpga", "--seeds", "1", "--partial"]);
+    reproduce(&["results"]);
+    for name in ["fpga/paper/RESULT.md", "RESULTS.md"] {
+        assert_eq!(read(&out, name), read(&published, name), "{name}");
+    }
+    // A board's result stands beside the network's accuracy on the same images.
+    let run = published.join("runs/fpga-16-4/e30-T16-all/seed0");
+    let board: Value = serde_json::from_str(&read(&run, "board.json")).unwrap();
+    assert_eq!((board["samples"].as_u64(), board["equal"].as_u64()), (Some(10_000), Some(10_000)));
+    let empty = folder.path().join("empty");
+    let refused = spikelet().args(["reproduce", "results", "--out"]).arg(&empty).assert().failure();
+    let words = String::from_utf8(refused.get_output().stderr.clone()).unwrap();
+    assert!(words.contains("there are no results in") && words.contains("reproduce table1"), "{words}");
 }
 
 /// Every file of the runs below a folder, with its bytes and the time of its last change.

@@ -30,7 +30,7 @@ impl Augmenter {
 
     /// An image of `width` columns as it is shown in a stream, which names epoch and image.
     ///
-    /// Shift and angle, in `± most`, and the factor, in `1 ± scale`, are uniform; the elastic distortion is a smooth
+    /// Shift, rounded if whole pixels are wanted, and angle, in `± most`, and the factor, in `1 ± scale`, are uniform; the elastic distortion is a smooth
     /// field of displacements, normal with standard deviation `elastic` in pixels along each axis. Pixels are
     /// interpolated between their four neighbours; what comes in from outside the image is background, 0.
     ///
@@ -38,10 +38,14 @@ impl Augmenter {
     pub fn image(&self, pixels: &[u8], width: usize, stream: u64) -> Vec<u8> {
         let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
         rng.set_stream(stream);
-        let Augmentation { shift, rotation, scale, elastic } = self.most;
+        let Augmentation { shift, whole_pixels, rotation, scale, elastic } = self.most;
         let mut within = |most: f64| most as f32 * (2.0 * unit(&mut rng) - 1.0);
+        let mut along_axis = || {
+            let shift = within(shift);
+            if whole_pixels { shift.round() } else { shift }
+        };
         let map = Map {
-            shift: [within(shift), within(shift)],
+            shift: [along_axis(), along_axis()],
             angle: within(rotation).to_radians(),
             factor: 1.0 + within(scale),
         };
@@ -227,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_same_stream_gives_the_same_image_and_others_another() {
-        let most = Augmentation { shift: 2.0, rotation: 10.0, scale: 0.1, elastic: 1.0 };
+        let most = Augmentation { shift: 2.0, whole_pixels: false, rotation: 10.0, scale: 0.1, elastic: 1.0 };
         let augmenter = Augmenter::new(most, 5).unwrap();
         let first = augmenter.image(&image(), SIDE, 9);
         assert_eq!(augmenter.image(&image(), SIDE, 9), first);
@@ -242,9 +246,31 @@ mod tests {
         assert_eq!(far.image(&image(), SIDE, 1), [0; SIDE * SIDE]);
     }
 
+    /// Every image is the one before, its rows and columns moved.
+    #[test]
+    fn whole_pixels_change_no_grey_value() {
+        let most = Augmentation { shift: 1.0, whole_pixels: true, ..Augmentation::default() };
+        let augmenter = Augmenter::new(most, 5).unwrap();
+        let image = image();
+        let moved = |[right, down]: [isize; 2]| -> Vec<u8> {
+            let at = |x: isize, y: isize| {
+                let inside = (0..SIDE as isize).contains(&x) && (0..SIDE as isize).contains(&y);
+                if inside { image[y as usize * SIDE + x as usize] } else { 0 }
+            };
+            (0..SIDE * SIDE).map(|k| at((k % SIDE) as isize - right, (k / SIDE) as isize - down)).collect()
+        };
+        let all: Vec<_> = (-1..=1).flat_map(|right| (-1..=1).map(move |down| moved([right, down]))).collect();
+        let mut seen = vec![false; all.len()];
+        for stream in 0..200 {
+            let shown = augmenter.image(&image, SIDE, stream);
+            seen[all.iter().position(|moved| *moved == shown).expect("it is none of the nine")] = true;
+        }
+        assert!(seen.iter().all(|seen| *seen), "{seen:?}");
+    }
+
     #[test]
     fn an_image_takes_less_than_a_hundred_microseconds() {
-        let most = Augmentation { shift: 2.0, rotation: 10.0, scale: 0.1, elastic: 1.0 };
+        let most = Augmentation { shift: 2.0, whole_pixels: false, rotation: 10.0, scale: 0.1, elastic: 1.0 };
         let augmenter = Augmenter::new(most, 5).unwrap();
         let image = image();
         // The best of many, since others may use the machine.

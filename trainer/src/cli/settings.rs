@@ -84,6 +84,9 @@ pub struct Settings {
     /// Most pixels by which training images are shifted at random [default: 0].
     #[arg(long, value_name = "PIXELS")]
     shift: Option<f64>,
+    /// Shift them by whole pixels, which changes no grey value: for the latency codes.
+    #[arg(long)]
+    whole_pixels: bool,
     /// Most degrees by which they are turned [default: 0].
     #[arg(long, value_name = "DEGREES")]
     rotation: Option<f64>,
@@ -163,6 +166,7 @@ impl Settings {
             settings.update_from_arg_matches_mut(&mut matches)?;
             // An update takes what is not named for false.
             settings.no_bypass |= before.no_bypass;
+            settings.whole_pixels |= before.whole_pixels;
             settings.no_detach |= before.no_detach;
         }
         Ok(settings)
@@ -221,6 +225,7 @@ impl Settings {
             config.activity.strength = self.activity_strength.unwrap_or(1.0);
         }
         set(&mut config.augment.shift, &self.shift);
+        config.augment.whole_pixels |= self.whole_pixels;
         set(&mut config.augment.rotation, &self.rotation);
         set(&mut config.augment.scale, &self.scale);
         set(&mut config.augment.elastic, &self.elastic);

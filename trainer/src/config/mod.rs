@@ -255,7 +255,7 @@ impl Config {
             target.is_none_or(|target| target > 0.0 && target < 1.0),
             "--activity-target must be a share between 0 and 1, like 0.02"
         );
-        let Augmentation { shift, rotation, scale, elastic } = self.augment;
+        let Augmentation { shift, rotation, scale, elastic, .. } = self.augment;
         ensure!(
             [shift, rotation, scale, elastic].iter().all(|value| value.is_finite() && *value >= 0.0)
                 && scale < 1.0,

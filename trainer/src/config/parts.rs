@@ -67,6 +67,8 @@ impl ActivityGoal {
 pub struct Augmentation {
     /// Most pixels by which an image is shifted along each axis.
     pub shift: f64,
+    /// Shift by the nearest whole number of pixels: no grey value changes, which is what the latency codes tell.
+    pub whole_pixels: bool,
     /// Most degrees by which it is turned.
     pub rotation: f64,
     /// Most by which it grows or shrinks: 0.1 is 10 %.

@@ -131,6 +131,15 @@ fn cells(rows: &[Row]) -> impl Iterator<Item = Vec<String>> {
     })
 }
 
+/// Modelled µJ of the dense int8 network 784-100-10 on a board.
+fn dense(name: &str) -> String {
+    const MACS: f64 = 784.0 * 100.0 + 100.0 * 10.0;
+    let power = BOARDS.iter().find(|board| board.name == name).and_then(|board| board.power);
+    power.map_or("–".to_owned(), |power| {
+        format!("{:.1}", MACS * power.dense_cycles * power.picojoules / 1e6)
+    })
+}
+
 fn write(plan: &Plan<'_>, table: &Table, rows: &[Row]) -> anyhow::Result<()> {
     let folder = reproduce::folder(Item::Fpga, plan);
     let mut text = format!("# fpga\n\n`{}`: 784-100 on MNIST, {}.\n\n", table.command, table.schedule);
@@ -141,9 +150,10 @@ fn write(plan: &Plan<'_>, table: &Table, rows: &[Row]) -> anyhow::Result<()> {
         "{} test images as pixels on {BOARD}, which decides as soon as the margin is reached that loses at most {POINTS} points on \
          validation samples; {}. Energy is **modelled** from the board's instructions: 1.5 cycles for each, 156 pJ (nRF52840) and 150 \
          pJ (STM32U575) per cycle ([how, and how well](../docs/costs.md)). The dense int8 network of this shape is modelled at \
-         54 and 23 µJ; the FPGA's energy is its time times its power (arXiv 2605.10679, partly our division).\n",
+         {} µJ; the FPGA's energy is its time times its power (arXiv 2605.10679, partly our division).\n",
         show::grouped(samples as u64),
-        if equal { "all are equal to the host in every bit" } else { "not all are equal to the host" }
+        if equal { "all are equal to the host in every bit" } else { "not all are equal to the host" },
+        MODELLED.map(dense).join(" and ")
     );
     let _ = writeln!(text, "{}\n", show::markdown(&HEADING, cells(rows)));
     let missing = Item::Fpga.jobs().len() - rows.len();
