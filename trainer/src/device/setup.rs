@@ -31,6 +31,7 @@ const MAKE: Tool = Tool { program: "make", packages: ["make"; 4] };
 /// # Errors
 /// One sentence that says what to install.
 pub fn ensure_target(target: &str) -> Result<()> {
+    let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let sysroot = output(Command::new("rustc").args(["--print", "sysroot"]))
         .context("rustc does not run: install Rust from https://rustup.rs")?;
     if Path::new(sysroot.trim()).join("lib/rustlib").join(target).is_dir() {
@@ -42,6 +43,9 @@ pub fn ensure_target(target: &str) -> Result<()> {
     }
     bail!("Rust cannot build for {target} yet: install it with `rustup target add {target}`")
 }
+
+/// Held by whoever installs: package managers refuse to work twice at once, and of two rustups one forgets what the other did.
+static INSTALLING: Mutex<()> = Mutex::new(());
 
 /// Makes sure that QEMU for ARM is there.
 ///
@@ -61,8 +65,6 @@ pub fn ensure_arm_gcc() -> Result<()> {
 }
 
 fn ensure(tool: Tool) -> Result<()> {
-    // Package managers refuse to work twice at once.
-    static INSTALLING: Mutex<()> = Mutex::new(());
     let _installing = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let Tool { program, packages } = tool;
     let there = || output(Command::new(program).arg("--version")).is_ok();
