@@ -147,7 +147,7 @@ impl Measurements {
         }
     }
 
-    /// Images of more and less black.
+    /// Images of more and less black, which is scattered, or in one piece as in most images.
     fn images(&mut self, file: &ModelFile<'_>, board: &mut Booted, noise: &mut Noise) {
         let side = usize::from(file.model().inputs().isqrt());
         let stops = if file.model().margin().is_some() {
@@ -155,9 +155,15 @@ impl Measurements {
         } else {
             &[Stop::AtTheEnd]
         };
-        for black in [0.0, 0.2, 0.5, 0.8, 0.95] {
-            let mut pixel = || if noise.within(0.0, 1.0) < black { 0 } else { noise.below(256) as u8 };
-            let pixels: Vec<u8> = (0..side * side).map(|_| pixel()).collect();
+        for (black, piece) in
+            [(0.0, 0.0), (0.2, 0.0), (0.5, 0.0), (0.8, 0.0), (0.95, 0.0), (0.1, 0.5), (0.3, 0.8)]
+        {
+            let first = (piece * (side * side) as f64) as usize;
+            let pixel = |index| {
+                let is_black = index < first || noise.within(0.0, 1.0) < black;
+                if is_black { 0 } else { noise.below(256) as u8 }
+            };
+            let pixels: Vec<u8> = (0..side * side).map(pixel).collect();
             let images = Images { width: side, height: side, pixels, labels: vec![0] };
             for &stop in stops {
                 let inferred =

@@ -52,8 +52,8 @@ pub struct EncoderActivity {
     pub shown: f64,
     /// Timesteps in which it does not.
     pub blank: f64,
-    /// Fours of pixels that are not all black, over all timesteps.
-    pub lit: f64,
+    /// Eights and fours of pixels that are not all black, over all timesteps.
+    pub lit: [f64; 2],
     /// Of the rate code: pairs of pixels that are not both black, over all timesteps.
     pub drawn: f64,
     /// Spikes that it makes.
@@ -156,7 +156,7 @@ impl Activity {
             encoder: EncoderActivity {
                 shown,
                 blank: steps - shown,
-                lit: shown * f64::from(file.model().inputs().div_ceil(4)),
+                lit: [8, 4].map(|size| shown * f64::from(file.model().inputs().div_ceil(size))),
                 drawn: shown * f64::from(file.model().inputs().div_ceil(2)),
                 spikes: input_spikes,
             },
@@ -177,7 +177,7 @@ impl Activity {
         self.decisions += more.decisions;
         self.encoder.shown += more.encoder.shown;
         self.encoder.blank += more.encoder.blank;
-        self.encoder.lit += more.encoder.lit;
+        self.encoder.lit.iter_mut().zip(more.encoder.lit).for_each(|(lit, more)| *lit += more);
         self.encoder.drawn += more.encoder.drawn;
         self.encoder.spikes += more.encoder.spikes;
         self
@@ -266,7 +266,7 @@ impl<'m, 'a> Counter<'m, 'a> {
         let first = usize::from(input.blank_before);
         let not_black =
             |size| pixels.chunks(size).filter(|some| some.iter().any(|&pixel| pixel != 0)).count() as f64;
-        let (lit, drawn) = (not_black(4), not_black(2));
+        let ([eights, fours], drawn) = ([8, 4].map(not_black), not_black(2));
         let total = &mut self.total.encoder;
         for t in 0..steps {
             let shown = t.checked_sub(first).filter(|&t| t < usize::from(input.steps));
@@ -281,7 +281,8 @@ impl<'m, 'a> Counter<'m, 'a> {
             });
             if looks {
                 total.shown += 1.0;
-                total.lit += lit;
+                total.lit[0] += eights;
+                total.lit[1] += fours;
                 total.drawn += drawn;
             } else {
                 total.blank += 1.0;

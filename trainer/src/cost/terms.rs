@@ -270,19 +270,21 @@ fn advance(terms: &mut Terms, layer: &Layer<'_>, silent: bool, steps: f64) {
 fn encoder_terms(file: &ModelFile<'_>, activity: &Activity) -> Terms {
     let mut terms = Terms::default();
     let activity = activity.encoder;
-    let inputs = file.model().inputs();
+    let eights = activity.shown * f64::from(file.model().inputs().div_ceil(8));
     match file.input().encoder {
         Some(Encoder::Rate(_)) => {
             terms.add("rate code", "timestep", activity.shown);
-            terms.add("rate code", "four", activity.shown * f64::from(inputs.div_ceil(4)));
-            terms.add("rate code", "lit four", activity.lit);
+            terms.add("rate code", "eight", eights);
+            terms.add("rate code", "lit eight", activity.lit[0]);
+            terms.add("rate code", "lit four", activity.lit[1]);
             terms.add("rate code", "drawn pair", activity.drawn);
             terms.add("rate code", "spike", activity.spikes);
         }
         Some(Encoder::Latency(_)) => {
             terms.add("latency code", "timestep", activity.shown);
-            terms.add("latency code", "four", activity.shown * f64::from(inputs.div_ceil(4)));
-            terms.add("latency code", "lit four", activity.lit);
+            terms.add("latency code", "eight", eights);
+            terms.add("latency code", "lit eight", activity.lit[0]);
+            terms.add("latency code", "lit four", activity.lit[1]);
             terms.add("latency code", "spike", activity.spikes);
         }
         None => return terms,
