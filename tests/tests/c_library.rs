@@ -249,7 +249,7 @@ fn the_linked_program_has_no_panic_heap_or_float() {
 
 /// ARMv7-M is what the example is built for.
 #[test]
-#[ignore = "builds it for three cores more"]
+#[ignore = "builds it for three cores more: cargo test -p spikelet-tests --test c_library -- --ignored"]
 fn the_library_builds_for_every_core() {
     for target in ["thumbv6m-none-eabi", "thumbv7em-none-eabihf", "thumbv8m.main-none-eabihf"] {
         ensure_target(target).unwrap();

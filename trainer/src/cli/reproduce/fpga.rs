@@ -149,7 +149,7 @@ fn write(plan: &Plan<'_>, table: &Table, rows: &[Row]) -> anyhow::Result<()> {
         text,
         "{} test images as pixels on {BOARD}, which decides as soon as the margin is reached that loses at most {POINTS} points on \
          validation samples; {}. Energy is **modelled** from the board's instructions: 1.5 cycles for each, 156 pJ (nRF52840) and 150 \
-         pJ (STM32U575) per cycle ([how, and how well](../docs/costs.md)). The dense int8 network of this shape is modelled at \
+         pJ (STM32U575) per cycle (trainer/docs/costs.md says how, and how well). The dense int8 network of this shape is modelled at \
          {} µJ; the FPGA's energy is its time times its power (arXiv 2605.10679, partly our division).\n",
         show::grouped(samples as u64),
         if equal { "all are equal to the host in every bit" } else { "not all are equal to the host" },
