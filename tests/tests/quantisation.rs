@@ -5,6 +5,7 @@ use spikelet::cell::{Cell, LifCell};
 use spikelet::config::{ActivityGoal, Config};
 use spikelet::data::{Dataset, DatasetName};
 use spikelet::deploy::{self, Measured, Trained};
+use spikelet::evaluate::evaluate;
 use spikelet::kernel::{Events, Flow};
 use spikelet::layer::Training;
 use spikelet::network::{Architecture, Network};
@@ -131,6 +132,44 @@ fn networks_learn_with_two_bits() {
     let (with, without) = (correct(&with, "2"), correct(&without, "2"));
     eprintln!("{with} of {} with 2 bits in training, {without} without", data.test.len());
     assert!(with > without + data.test.len() / 50, "{with} {without}");
+}
+
+/// Training with narrow weights rounds the states as well, in the device's formats: the float network chooses as the device does, but
+/// for samples that are decided by a hair, and its neurons spike as often.
+#[test]
+fn float_and_device_agree() {
+    let data = digits();
+    let one = vec![784, 40];
+    let two = vec![784, 40, 20];
+    for (bits, layers, least) in [("4", &one, 0.98), ("2", &one, 0.98), ("8,5", &two, 0.9)] {
+        let config = Config {
+            layers: layers.clone(),
+            bits: Some(bits.parse().unwrap()),
+            init_gain: 2.0,
+            epochs: 6,
+            train_samples: Some(6000),
+            ..config()
+        };
+        let trained = trained(&config, &data);
+        let quantised = deploy::quantise_network(&trained, None).unwrap();
+        let bytes = quantised.model(&config, &data.test, Measured::default()).unwrap();
+        let device = simulate(&ModelFile::open(&bytes).unwrap(), &data.test, || {});
+        let indices: Vec<usize> = (0..data.test.len()).collect();
+        let float = evaluate(&trained.network, &config, &data.test, &indices, |_| {}).unwrap();
+        let equal =
+            float.chosen.iter().zip(device.classes()).filter(|(float, device)| *float == device).count();
+        let share = equal as f64 / indices.len() as f64;
+        eprintln!(
+            "{bits}: {:.2} % chosen alike, activity {:?}, {:?}",
+            100.0 * share,
+            float.activity,
+            device.activity()
+        );
+        assert!(share >= least, "{bits}: {share}");
+        for (float, device) in float.activity.iter().zip(device.activity()) {
+            assert!((float - device).abs() <= 0.05 * float, "{bits}: {float}, {device}");
+        }
+    }
 }
 
 #[test]

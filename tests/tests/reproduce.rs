@@ -144,6 +144,50 @@ fn the_published_results_are_those_of_the_published_runs() {
     assert!(words.contains("there are no results in") && words.contains("reproduce table1"), "{words}");
 }
 
+/// A shipped model on a board, on few images: shown once, kept, and listed beside what others may make.
+#[test]
+fn shipped_models_run_on_boards_once() {
+    let Some(data) = mnist() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let reproduce = |args: &[&str]| {
+        let mut command = spikelet();
+        command
+            .args(["reproduce", "devices", "--out"])
+            .arg(folder.path())
+            .arg("--data")
+            .arg(&data)
+            .args(args);
+        let output = command.assert().get_output().clone();
+        (output.status.success(), [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()))
+    };
+    let (_, [listed, _]) = reproduce(&["--list"]);
+    for name in ["mnist-fast/microbit", "mnist-small/mps2-an500"] {
+        assert!(listed.lines().any(|line| line == name), "{listed}");
+    }
+    let (succeeds, [_, refused]) = reproduce(&["--only", "mnist-fast/an386"]);
+    assert!(!succeeds && refused.contains("--only mnist-fast/an386 names no"), "{refused}");
+
+    let few = ["--only", "mnist-fast/mps2-an386", "--test-samples", "30"];
+    let (_, [_, said]) = reproduce(&few);
+    assert!(said.lines().any(|line| line == "mnist-fast/mps2-an386"), "{said}");
+    let made = folder.path().join("devices/n30");
+    let before = files(&made);
+    let text = fs::read_to_string(made.join("RESULT.md")).unwrap();
+    let row = text.lines().find(|line| line.contains("qemu:mps2-an386")).unwrap_or_else(|| panic!("{text}"));
+    let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+    assert_eq!(
+        (cells[1], cells[3], &cells[11..13]),
+        ("mnist-fast", "Cortex-M4", ["30", "30"].as_slice()),
+        "{row}"
+    );
+    let (_, [_, said]) = reproduce(&few);
+    assert!(!said.contains("mnist-fast/"), "it is run again: {said}");
+    let kept = |files: Vec<(PathBuf, Vec<u8>, SystemTime)>| {
+        files.into_iter().find(|file| file.0.ends_with("mnist-fast-mps2-an386.json")).unwrap()
+    };
+    assert_eq!(kept(files(&made)), kept(before));
+}
+
 /// Every file of the runs below a folder, with its bytes and the time of its last change.
 fn files(folder: &Path) -> Vec<(PathBuf, Vec<u8>, SystemTime)> {
     let mut found = Vec::new();

@@ -4,7 +4,6 @@
 //! Training with quantised weights rounds them by these same functions, in every batch: what it learns with is what the
 //! exporter writes.
 
-use std::vec;
 use std::vec::Vec;
 
 /// Largest steps as shares of the largest weight, that the search starts from.
@@ -12,25 +11,42 @@ const SHARES: [f32; 5] = [1.0, 0.7, 0.5, 0.35, 0.22];
 /// Times that a step is fitted to the weights as it rounds them.
 const REFITS: usize = 2;
 
+/// Neurons whose steps are found together: their sums stay in registers.
+pub const BLOCK: usize = 16;
+
 /// The weight step of each neuron; 0 for one whose weights are all 0.
 ///
 /// `weight` is `[inputs, neurons]`, row-major and finite; weights are to be whole numbers of steps, `most` at most.
 #[inline(always)]
 pub fn steps(weight: &[f32], neurons: usize, most: i8) -> Vec<f32> {
-    let mut largest = vec![0.0f32; neurons];
-    for row in weight.chunks_exact(neurons) {
+    let blocks = (0..neurons).step_by(BLOCK).flat_map(|first| steps_of_block(weight, neurons, first, most));
+    blocks.take(neurons).collect()
+}
+
+/// The same of [`BLOCK`] neurons from number `first` on; 0 of those that are not there.
+#[inline(always)]
+pub fn steps_of_block(weight: &[f32], neurons: usize, first: usize, most: i8) -> [f32; BLOCK] {
+    let width = BLOCK.min(neurons - first);
+    let columns = |row: &[f32]| {
+        let mut columns = [0.0; BLOCK];
+        columns[..width].copy_from_slice(&row[first..first + width]);
+        columns
+    };
+    // Side by side, so that the searches below find them in the cache.
+    let weight: Vec<[f32; BLOCK]> = weight.chunks_exact(neurons).map(columns).collect();
+    let mut largest = [0.0f32; BLOCK];
+    for row in &weight {
         for (largest, w) in largest.iter_mut().zip(row) {
             *largest = largest.max(w.abs());
         }
     }
-    let unclipped: Vec<f32> = largest.iter().map(|largest| largest / f32::from(most)).collect();
-    let (mut best, mut most_gain) = (unclipped.clone(), vec![f32::NEG_INFINITY; neurons]);
-    let (mut products, mut squares) = (vec![0.0f32; neurons], vec![0.0f32; neurons]);
+    let unclipped = largest.map(|largest| largest / f32::from(most));
+    let (mut best, mut most_gain) = (unclipped, [f32::NEG_INFINITY; BLOCK]);
     for share in SHARES {
-        let mut steps: Vec<f32> = unclipped.iter().map(|step| share * step).collect();
+        let mut steps = unclipped.map(|step| share * step);
         for _ in 0..=REFITS {
-            fit(weight, &steps, most, &mut products, &mut squares);
-            for n in 0..neurons {
+            let (products, squares) = fit(&weight, steps, most);
+            for n in 0..BLOCK {
                 // The squared error is Σw² less this.
                 let gain = steps[n] * (2.0 * products[n] - steps[n] * squares[n]);
                 if gain > most_gain[n] {
@@ -47,18 +63,17 @@ pub fn steps(weight: &[f32], neurons: usize, most: i8) -> Vec<f32> {
 
 /// Σ w q and Σ q² of each neuron, q being w in whole steps.
 #[inline(always)]
-fn fit(weight: &[f32], steps: &[f32], most: i8, products: &mut [f32], squares: &mut [f32]) {
-    let inverse: Vec<f32> = steps.iter().map(|&step| inverse(step)).collect();
-    products.fill(0.0);
-    squares.fill(0.0);
-    for row in weight.chunks_exact(steps.len()) {
-        let sums = products.iter_mut().zip(squares.iter_mut());
-        for ((&w, &inverse), (product, square)) in row.iter().zip(&inverse).zip(sums) {
-            let q = clipped(w * inverse, most);
-            *product += w * q;
-            *square += q * q;
+fn fit(weight: &[[f32; BLOCK]], steps: [f32; BLOCK], most: i8) -> ([f32; BLOCK], [f32; BLOCK]) {
+    let inverse = steps.map(inverse);
+    let (mut products, mut squares) = ([0.0; BLOCK], [0.0; BLOCK]);
+    for row in weight {
+        for n in 0..BLOCK {
+            let q = clipped(row[n] * inverse[n], most);
+            products[n] += row[n] * q;
+            squares[n] += q * q;
         }
     }
+    (products, squares)
 }
 
 /// 1 / step, or 0.

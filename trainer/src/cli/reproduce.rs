@@ -26,7 +26,7 @@ pub struct ReproduceArgs {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
     /// Train only networks with one of these names or parts of names, joined by commas, like mnist/rate or lif/5; see
-    /// --list.
+    /// --list. Of devices: a model and a board like mnist-fast/microbit.
     #[arg(long, value_name = "PART,PART", value_delimiter = ',')]
     only: Vec<String>,
     /// Timesteps in which a sample is shown [default: 200, as in the paper].
@@ -35,6 +35,9 @@ pub struct ReproduceArgs {
     /// Use only so many training samples.
     #[arg(long, value_name = "N")]
     train_samples: Option<usize>,
+    /// Of devices: show each board only so many test images [default: all].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    test_samples: Option<u32>,
     /// Folder for the results, and for the runs, which all items share; what is there is gone on with. Several processes
     /// may work in it at once.
     #[arg(long, value_name = "DIR", default_value = "runs/reproduce")]
@@ -54,9 +57,13 @@ pub struct ReproduceArgs {
 pub fn run(args: ReproduceArgs, json: bool) -> anyhow::Result<()> {
     let jobs = args.item.jobs();
     if args.list {
-        let names: Vec<String> = jobs.into_iter().map(|job| job.name).collect();
+        let names: Vec<String> = match args.item {
+            Item::Devices => devices::names()?,
+            _ => jobs.into_iter().map(|job| job.name).collect(),
+        };
         return show::show(json, &names, |names| names.iter().for_each(|name| println!("{name}")));
     }
+    let test_samples = args.test_samples.map(|samples| samples as usize);
     match args.item {
         Item::Results => {
             let path = results::write(&args.out)?;
@@ -64,7 +71,8 @@ pub fn run(args: ReproduceArgs, json: bool) -> anyhow::Result<()> {
         }
         Item::Devices => {
             interrupt::stop_on_ctrl_c();
-            let rows = devices::measure(&args.out, args.folder.path(), !args.partial)?;
+            let rows =
+                devices::measure(&args.out, args.folder.path(), &args.only, test_samples, !args.partial)?;
             return show::show(json, &rows, |rows| devices::print(rows));
         }
         _ => {}

@@ -96,6 +96,9 @@ pub struct Settings {
     /// Standard deviation of their elastic distortion [default: 0].
     #[arg(long, value_name = "PIXELS")]
     elastic: Option<f64>,
+    /// Mirror half of them, left for right: for clothes, not for digits.
+    #[arg(long)]
+    mirror: bool,
     #[command(flatten)]
     src: SrcSettings,
     /// What is learnt besides weights and b_h, joined by commas, or "none"
@@ -167,6 +170,7 @@ impl Settings {
             // An update takes what is not named for false.
             settings.no_bypass |= before.no_bypass;
             settings.whole_pixels |= before.whole_pixels;
+            settings.mirror |= before.mirror;
             settings.no_detach |= before.no_detach;
         }
         Ok(settings)
@@ -229,6 +233,7 @@ impl Settings {
         set(&mut config.augment.rotation, &self.rotation);
         set(&mut config.augment.scale, &self.scale);
         set(&mut config.augment.elastic, &self.elastic);
+        config.augment.mirror |= self.mirror;
         self.set_src(&mut config)?;
         if let Some(learn) = &self.learn {
             let names = learn.split(',').filter(|name| *name != "none");

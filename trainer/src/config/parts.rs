@@ -75,4 +75,6 @@ pub struct Augmentation {
     pub scale: f64,
     /// Standard deviation of an elastic distortion in pixels.
     pub elastic: f64,
+    /// Show half of the images mirrored, left for right: for what has no side, like clothes, not for digits.
+    pub mirror: bool,
 }

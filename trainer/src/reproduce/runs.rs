@@ -25,26 +25,34 @@ pub struct Plan<'a> {
     pub data: Option<&'a Path>,
 }
 
+/// Those of `all` whose names the texts `only` choose; all if there is no text.
+///
+/// # Errors
+/// One sentence if a text chooses none.
+pub fn chosen<'j, T>(all: &'j [T], name: impl Fn(&T) -> &str, only: &[String]) -> Result<Vec<&'j T>> {
+    // Between slashes, so that "mnist/rate" is not Fashion-MNIST too; and a whole name is that one alone.
+    let between = |name: &str, part: &str| format!("/{name}/").contains(&format!("/{part}/"));
+    let is_whole = |part: &str| all.iter().any(|one| name(one) == part);
+    let matches = |one: &T, part: &str| {
+        if is_whole(part) { name(one) == part } else { between(name(one), part) }
+    };
+    for part in only {
+        ensure!(
+            all.iter().any(|one| matches(one, part)),
+            "--only {part} names no network: --list shows them"
+        );
+    }
+    let is_chosen = |one: &&T| only.is_empty() || only.iter().any(|part| matches(one, part));
+    Ok(all.iter().filter(is_chosen).collect())
+}
+
 impl Plan<'_> {
     /// The networks that `only` chooses.
     ///
     /// # Errors
     /// One sentence if one of its texts chooses none.
     pub fn chosen<'j>(&self, jobs: &'j [Job]) -> Result<Vec<&'j Job>> {
-        // Between slashes, so that "mnist/rate" is not Fashion-MNIST too; and a whole name is that network alone.
-        let between = |name: &str, part: &str| format!("/{name}/").contains(&format!("/{part}/"));
-        let whole = |part: &str| jobs.iter().any(|job| job.name == part);
-        let matches = |job: &Job, part: &str| {
-            if whole(part) { job.name == part } else { between(&job.name, part) }
-        };
-        for part in self.only {
-            ensure!(
-                jobs.iter().any(|job| matches(job, part)),
-                "--only {part} names no network: --list shows them"
-            );
-        }
-        let is_chosen = |job: &&Job| self.only.is_empty() || self.only.iter().any(|part| matches(job, part));
-        Ok(jobs.iter().filter(is_chosen).collect())
+        chosen(jobs, |job| &job.name, self.only)
     }
 
     /// The schedule of an item in words.

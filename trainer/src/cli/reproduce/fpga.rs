@@ -72,7 +72,7 @@ pub fn measure(plan: &Plan<'_>, table: &Table, run: bool) -> anyhow::Result<Vec<
             let trained = deploy::open_run(&folder)?;
             let decision = Some(Decision { data, points: POINTS });
             export::export(&trained, None, &data.test, model.clone(), false, decision)?;
-            board = Some(on_board::run(BOARD, &model, data, None, &kept)?);
+            board = on_board::run(BOARD, &model, data, None, &kept)?;
         }
         if let Some(board) = board.filter(|_| is_trained) {
             rows.push(row(plan, job, board));
@@ -131,13 +131,15 @@ fn cells(rows: &[Row]) -> impl Iterator<Item = Vec<String>> {
     })
 }
 
-/// Modelled µJ of the dense int8 network 784-100-10 on a board.
-fn dense(name: &str) -> String {
+/// What the energy on a board is modelled with, and the modelled energy of the dense int8 network 784-100-10 there, in words.
+fn modelled(board: &BoardFacts) -> Option<String> {
     const MACS: f64 = 784.0 * 100.0 + 100.0 * 10.0;
-    let power = BOARDS.iter().find(|board| board.name == name).and_then(|board| board.power);
-    power.map_or("–".to_owned(), |power| {
-        format!("{:.1}", MACS * power.dense_cycles * power.picojoules / 1e6)
-    })
+    let (power, cycles) = (board.power?, board.core.cycles_per_instruction()?);
+    let dense = MACS * power.dense_cycles * power.picojoules / 1e6;
+    Some(format!(
+        "{} ({}): {cycles} cycles for each, {} pJ per cycle, where the dense int8 network of this shape is modelled at {dense:.1} µJ",
+        board.name, board.core, power.picojoules
+    ))
 }
 
 fn write(plan: &Plan<'_>, table: &Table, rows: &[Row]) -> anyhow::Result<()> {
@@ -145,15 +147,16 @@ fn write(plan: &Plan<'_>, table: &Table, rows: &[Row]) -> anyhow::Result<()> {
     let mut text = format!("# fpga\n\n`{}`: 784-100 on MNIST, {}.\n\n", table.command, table.schedule);
     let samples = rows.iter().map(|row| row.board.samples).max().unwrap_or(0);
     let equal = rows.iter().all(|row| row.board.equal == row.board.samples);
+    let boards = BOARDS.iter().filter(|board| MODELLED.contains(&board.name));
+    let modelled: Vec<String> = boards.filter_map(modelled).collect();
     let _ = writeln!(
         text,
         "{} test images as pixels on {BOARD}, which decides as soon as the margin is reached that loses at most {POINTS} points on \
-         validation samples; {}. Energy is **modelled** from the board's instructions: 1.5 cycles for each, 156 pJ (nRF52840) and 150 \
-         pJ (STM32U575) per cycle (trainer/docs/costs.md says how, and how well). The dense int8 network of this shape is modelled at \
-         {} µJ; the FPGA's energy is its time times its power (arXiv 2605.10679, partly our division).\n",
+         validation samples; {}. Energy is **modelled** from the board's instructions (trainer/docs/costs.md says how, and how well), on \
+         {}. The FPGA's energy is its time times its power (arXiv 2605.10679, partly our division).\n",
         show::grouped(samples as u64),
         if equal { "all are equal to the host in every bit" } else { "not all are equal to the host" },
-        MODELLED.map(dense).join(" and ")
+        modelled.join(", and on ")
     );
     let _ = writeln!(text, "{}\n", show::markdown(&HEADING, cells(rows)));
     let missing = Item::Fpga.jobs().len() - rows.len();

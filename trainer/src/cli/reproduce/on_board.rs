@@ -28,14 +28,14 @@ pub fn read(kept: &Path) -> anyhow::Result<Option<BoardRun>> {
 }
 
 /// Shows the pixels of the first test images (all of them without `samples`) to the model at `path` on a board, which decides early if
-/// its model says when, and keeps the result at `kept`.
+/// its model says when, and keeps the result at `kept`; `None` if it is stopped before all were shown.
 pub fn run(
     board: Board,
     path: &Path,
     data: &Dataset,
     samples: Option<usize>,
     kept: &Path,
-) -> anyhow::Result<BoardRun> {
+) -> anyhow::Result<Option<BoardRun>> {
     let bytes = model::read(path)?;
     let file = model::open(&bytes, path)?;
     let images = data.test.take(samples.unwrap_or(data.test.len()).min(data.test.len()));
@@ -44,6 +44,9 @@ pub fn run(
     let run =
         run::run_on_board(board, &firmware, &file, data.name.clone(), &images, InputKind::Pixels, stop)?;
     run::ensure_equal(&run)?;
+    if run.stopped {
+        return Ok(None);
+    }
     model::write_atomically(kept, serde_json::to_string_pretty(&run)?.as_bytes())?;
-    Ok(run)
+    Ok(Some(run))
 }
