@@ -1,10 +1,11 @@
-//! What the README says: its commands are real, its tour works, its picture is what the program draws.
+//! What the README and the pages say: their commands are real, the tour works, its pictures are what the program draws.
 
 use clap::Parser;
+use clap::error::ErrorKind;
 use spikelet::cli::Cli;
 use spikelet_tests::{root, spikelet};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Arguments of every `cargo spikelet …` in `text`.
 fn commands(text: &str) -> Vec<Vec<String>> {
@@ -15,23 +16,44 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     text.split("cargo spikelet ").skip(1).map(from).collect()
 }
 
-fn readme() -> String {
-    fs::read_to_string(root().join("README.md")).unwrap()
+/// A page of the trainer's documentation.
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join("trainer/docs").join(name)).unwrap()
+}
+
+/// README.md and the pages of the trainer, with their paths.
+fn pages() -> Vec<PathBuf> {
+    let docs = fs::read_dir(root().join("trainer/docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut pages: Vec<PathBuf> =
+        docs.filter(|path| path.extension().is_some_and(|extension| extension == "md")).collect();
+    pages.extend(
+        ["README.md", "firmware/README.md", "export/README.md", "runtime/README.md", "runtime/c/README.md"]
+            .map(|path| root().join(path)),
+    );
+    pages.sort();
+    pages
 }
 
 #[test]
 fn every_command_is_one() {
-    let commands = commands(&readme());
-    assert!(commands.len() > 12, "{commands:?}");
-    for command in commands {
-        let arguments = std::iter::once("spikelet").chain(command.iter().map(String::as_str));
-        assert!(Cli::try_parse_from(arguments).is_ok(), "{command:?}");
+    let mut count = 0;
+    for page in pages() {
+        for command in commands(&fs::read_to_string(&page).unwrap()) {
+            let arguments = std::iter::once("spikelet").chain(command.iter().map(String::as_str));
+            let is_one = match Cli::try_parse_from(arguments) {
+                Ok(_) => true,
+                Err(error) => error.kind() == ErrorKind::DisplayHelp,
+            };
+            assert!(is_one, "{}: {command:?}", page.display());
+            count += 1;
+        }
     }
+    assert!(count > 50, "{count}");
 }
 
 #[test]
 fn the_tour_works() {
-    run_block("## A tour", 8);
+    run_block("## From digits to a board", 8);
 }
 
 #[test]
@@ -52,15 +74,15 @@ fn looking_and_importing_work() {
     assert!(folder.path().join("runs/look/report.html").is_file());
 }
 
-/// Runs the commands of the first block under a heading, one after the other in a folder of their own.
+/// Runs the commands of the first block under a heading of the tour, one after the other in a folder of their own.
 fn run_block(heading: &str, count: usize) {
     run_block_in(tempfile::tempdir().unwrap().path(), heading, count);
 }
 
 /// The same in a given folder.
 fn run_block_in(folder: &Path, heading: &str, count: usize) {
-    let readme = readme();
-    let (_, section) = readme.split_once(heading).unwrap();
+    let tour = page("tour.md");
+    let (_, section) = tour.split_once(heading).unwrap();
     let block = section.split("```").nth(1).unwrap();
     let steps = commands(block);
     assert_eq!(steps.len(), count);
@@ -79,13 +101,12 @@ fn the_picture_is_of_the_built_in_data() {
 
 #[test]
 fn links_lead_somewhere() {
-    for file in ["README.md", "firmware/README.md", "export/README.md", "runtime/c/README.md"] {
-        let path = root().join(file);
+    for path in pages() {
         let text = fs::read_to_string(&path).unwrap();
         for part in text.split("](").skip(1) {
-            let target = part.split(')').next().unwrap_or_default();
+            let target = part.split([')', '#']).next().unwrap_or_default();
             let missing = !target.starts_with("http") && !path.parent().unwrap().join(target).exists();
-            assert!(!missing, "{file} links to {target}, which is not there");
+            assert!(!missing, "{} links to {target}, which is not there", path.display());
         }
     }
 }
