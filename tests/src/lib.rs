@@ -280,6 +280,16 @@ pub fn boot_on(board: Board, model: &[u8]) -> Booted {
     Booted { qemu, client, firmware, _folder: folder }
 }
 
+/// The files of the models that come with Spikelet.
+pub fn shipped_models() -> Vec<PathBuf> {
+    let folder = std::fs::read_dir(root().join("trainer/models")).unwrap();
+    let mut models: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    models.retain(|path| path.extension().is_some_and(|extension| extension == "spk"));
+    models.sort();
+    assert!(!models.is_empty());
+    models
+}
+
 /// The repository's folder.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()

@@ -12,8 +12,8 @@ use spikelet_runtime::Width;
 use spikelet_runtime::formats::Score;
 use spikelet_tests::variants::{pruned, with_header};
 use spikelet_tests::{
-    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, load, random_model_in, rate, spikelet,
-    trained_model, trained_model_of,
+    BOARD, GENERAL, LIF, Noise, PAPER, RandomCells, boot, load, random_model_in, rate, shipped_models,
+    spikelet, trained_model, trained_model_of,
 };
 
 /// Images of which two thirds of the pixels are black, in pairs or not.
@@ -100,6 +100,16 @@ fn instructions_of_trained_networks_are_predicted_within_5_percent() {
     };
     lif.set_cell(CellName::Lif);
     check("784-200-50 of LIF", &trained_model_of(&data, &lif), &samples, Stop::AtTheEnd);
+}
+
+/// The models that come with Spikelet, deciding early.
+#[test]
+fn instructions_of_shipped_models_are_predicted_within_5_percent() {
+    let samples = load(DatasetName::Digits).unwrap().test.take(60);
+    for path in shipped_models() {
+        let model = AlignedBytes::from_slice(&std::fs::read(&path).unwrap());
+        check(&path.display().to_string(), &model, &samples, Stop::WhenDecided);
+    }
 }
 
 /// Other widths, encoders and cells, with weights of which all spikes.

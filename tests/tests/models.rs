@@ -4,25 +4,15 @@ use sha2::{Digest, Sha256};
 use spikelet::config::Config;
 use spikelet::simulate::{self, simulate};
 use spikelet_export::{AlignedBytes, ModelFile};
-use spikelet_tests::{load, root, spikelet};
+use spikelet_tests::{load, shipped_models, spikelet};
 use std::fs;
-use std::path::PathBuf;
 
 /// Bytes that a shipped model may have.
 const MOST: usize = 300_000;
 
-fn models() -> Vec<PathBuf> {
-    let folder = fs::read_dir(root().join("trainer/models")).unwrap();
-    let mut models: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
-    models.retain(|path| path.extension().is_some_and(|extension| extension == "spk"));
-    models.sort();
-    assert!(!models.is_empty());
-    models
-}
-
 #[test]
 fn shipped_models_are_as_good_as_their_cards_say() {
-    for path in models() {
+    for path in shipped_models() {
         let bytes = AlignedBytes::from_slice(&fs::read(&path).unwrap());
         assert!(bytes.len() <= MOST, "{}: {} B", path.display(), bytes.len());
         let file = ModelFile::open(&bytes).unwrap();
