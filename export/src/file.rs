@@ -106,7 +106,8 @@ impl<'m> ModelFile<'m> {
         let input = Input::of(&outline).ok_or(FileError::Range)?;
         let self_test = SelfTest::default();
         let file = place.write(Self { bytes, input, self_test, model: Model::empty() });
-        let header = assemble(&mut file.model, &outline, header, input.sequence(), blocks)?;
+        let mut header = assemble(&mut file.model, &outline, header, input.sequence(), blocks)?;
+        skip_provenance(&mut header)?;
         file.self_test = self_test_of(header)?;
         Ok(file)
     }
@@ -223,7 +224,6 @@ fn assemble<'m>(
         inputs = layer.synapses().neurons();
         model.push(layer).map_err(|_| FileError::Range)?;
     }
-    decode::<RawProvenance<'_>>(&mut header)?;
     if !blocks.0.is_empty() {
         return Err(FileError::Blocks);
     }
@@ -233,6 +233,12 @@ fn assemble<'m>(
         model.set_margin(Score::from_bits(margin)).map_err(|_| FileError::Range)?;
     }
     Ok(header)
+}
+
+/// Passes over what only the host reads. Not part of the functions beside it, so that it does not add to their stack.
+#[inline(never)]
+fn skip_provenance(header: &mut &[u8]) -> Result<(), FileError> {
+    decode::<RawProvenance<'_>>(header).map(drop)
 }
 
 /// The last part of the header.

@@ -143,18 +143,26 @@ fn choose(
     spiking: &mut InputSpikes,
     scratch: &mut Place,
 ) -> (&'static [u8], &'static mut Stored<board::flash::Flash>) {
+    let models = stored(place);
+    let usable = |bytes| opened(bytes, file).is_some_and(|file| works(file, memory, spiking, scratch));
+    (models.slots().boot(usable).unwrap_or(&MODEL.0), models)
+}
+
+/// The slots for models. Apart from [`choose`], so that its stack is not in use while models are tried.
+#[cfg(feature = "slots")]
+#[inline(never)]
+fn stored(
+    place: &'static mut MaybeUninit<Stored<board::flash::Flash>>,
+) -> &'static mut Stored<board::flash::Flash> {
     let (offset, length) = board::flash::SLOTS;
-    let slots = match board::flash::take().map(|flash| Slots::new(flash, offset, length)) {
-        Some(Ok(slots)) => slots,
+    match board::flash::take().map(|flash| Slots::new(flash, offset, length)) {
+        Some(Ok(slots)) => place.write(Stored::new(slots, ROOM)),
         Some(Err(error)) => {
             defmt::error!("the slots cannot be used: {}", error);
             board::exit(false)
         }
         None => board::exit(false),
-    };
-    let models = place.write(Stored::new(slots, ROOM));
-    let usable = |bytes| opened(bytes, file).is_some_and(|file| works(file, memory.view(), spiking, scratch));
-    (models.slots().boot(usable).unwrap_or(&MODEL.0), models)
+    }
 }
 
 /// A model from a slot, if it can be opened. Apart from [`works`], so that the stack of both is not in use at once.
@@ -176,11 +184,11 @@ fn opened<'p>(
 #[inline(never)]
 fn works(
     file: &ModelFile<'_>,
-    memory: MemoryView<'_>,
+    memory: &mut Memory<NEURONS, POTENTIALS, WIDEST, CLASSES>,
     spiking: &mut InputSpikes,
     scratch: &mut Place,
 ) -> bool {
-    let Some(network) = network_in(scratch, file, memory) else {
+    let Some(network) = network_in(scratch, file, memory.view()) else {
         defmt::error!("the memory is too small for model {=u32:08x}", file.id());
         return false;
     };
@@ -204,13 +212,10 @@ fn network_in<'p>(
         assert!(size_of::<Network<'_, '_>>() <= size_of::<Place>());
         assert!(align_of::<Network<'_, '_>>() <= align_of::<Place>());
     }
-    let network = Network::new(file.model(), memory).ok()?;
-    let place = scratch.as_mut_ptr().cast::<Network<'p, 'p>>();
+    let place = scratch.as_mut_ptr().cast::<MaybeUninit<Network<'p, 'p>>>();
     // SAFETY: the memory is large enough and aligned, as asserted above, and is borrowed for as long as the network is.
-    unsafe {
-        place.write(network);
-        Some(&mut *place)
-    }
+    let place = unsafe { &mut *place };
+    Network::new_in(place, file.model(), memory).ok()
 }
 
 /// Opens the model; ends if it is none. Like [`put_to_work`] not part of `main`, whose stack is in use for ever.
@@ -235,8 +240,8 @@ fn put_to_work(
     file: &'static ModelFile<'static>,
     memory: MemoryView<'static>,
 ) -> &'static mut Network<'static, 'static> {
-    match Network::new(file.model(), memory) {
-        Ok(network) => place.write(network),
+    match Network::new_in(place, file.model(), memory) {
+        Ok(network) => network,
         Err(error) => {
             defmt::error!("the memory is too small for the model: {}", error);
             board::exit(false)

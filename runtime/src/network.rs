@@ -6,6 +6,7 @@ use crate::layer::{Layer, LayerStates};
 use crate::model::Model;
 use crate::spikes::{LayerSpikes, Spike};
 use crate::src_layer::Potentials;
+use core::mem::MaybeUninit;
 
 /// Memory for a network of up to `NEURONS` neurons in all layers together, `POTENTIALS` of them SRC, `WIDEST` in its widest layer (a multiple of
 /// 16), and `CLASSES` classes; [`Model::need`] tells these sizes. Meant for a `static`.
@@ -92,35 +93,61 @@ impl<const NEURONS: usize, const POTENTIALS: usize, const WIDEST: usize, const C
     }
 }
 
-impl<'m, 'a> Network<'m, 'a> {
-    /// A network at rest. Memory beyond the model's need stays untouched.
-    ///
-    /// # Errors
-    /// [`MemoryError`] if the memory is too small for the model.
-    pub fn new(model: &'m Model<'m>, memory: MemoryView<'a>) -> Result<Self, MemoryError> {
+impl<'a> MemoryView<'a> {
+    /// As much of the memory as the model needs.
+    fn of_need(self, model: &Model<'_>) -> Result<Self, MemoryError> {
         let need = model.need();
-        let MemoryView { currents, potentials, sums, spikes, scores, votes } = memory;
+        let MemoryView { currents, potentials, sums, spikes, scores, votes } = self;
         if spikes.capacity() < need.widest {
             return Err(MemoryError);
         }
-        let memory = MemoryView {
+        Ok(MemoryView {
             currents: currents.get_mut(..need.neurons).ok_or(MemoryError)?,
             potentials: potentials.get_mut(..need.potentials).ok_or(MemoryError)?,
             sums: sums.get_mut(..need.widest).ok_or(MemoryError)?,
             spikes,
             scores: scores.get_mut(..need.classes).ok_or(MemoryError)?,
             votes: votes.get_mut(..need.classes).ok_or(MemoryError)?,
-        };
-        let mut network = Self {
+        })
+    }
+}
+
+impl<'m, 'a> Network<'m, 'a> {
+    /// A network at rest. Memory beyond the model's need stays untouched.
+    ///
+    /// # Errors
+    /// [`MemoryError`] if the memory is too small for the model.
+    pub fn new(model: &'m Model<'m>, memory: MemoryView<'a>) -> Result<Self, MemoryError> {
+        let mut network = Self::at_work(model, memory.of_need(model)?);
+        network.reset();
+        Ok(network)
+    }
+
+    /// The same, made where it is to stay: a network has some 200 bytes, which do not pass over the stack.
+    ///
+    /// # Errors
+    /// As [`Network::new`].
+    pub fn new_in<'p>(
+        place: &'p mut MaybeUninit<Self>,
+        model: &'m Model<'m>,
+        memory: MemoryView<'a>,
+    ) -> Result<&'p mut Self, MemoryError> {
+        let network = place.write(Self::at_work(model, memory.of_need(model)?));
+        network.reset();
+        Ok(network)
+    }
+
+    /// Of whatever states the memory has.
+    #[inline]
+    const fn at_work(model: &'m Model<'m>, memory: MemoryView<'a>) -> Self {
+        Self {
             model,
             memory,
             resting: 0,
             level: true,
             spike_counts: [0; MAX_LAYERS],
             saturations: [0; MAX_LAYERS],
-        };
-        network.reset();
-        Ok(network)
+        }
     }
 
     /// The model at work.

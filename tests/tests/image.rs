@@ -8,8 +8,6 @@ use std::fs;
 
 /// Bytes that the stack may take beyond the states, interrupts included.
 const STACK: u64 = 1024;
-/// The same of boards with slots for models, at a start that tries one of them: a network is made for that.
-const STACK_WITH_SLOTS: u64 = 1280;
 
 /// What the compiler and core call ways to panic.
 const PANICS: [&str; 5] = ["panic", "begin_unwind", "unwrap_failed", "expect_failed", "_fail"];
@@ -72,8 +70,7 @@ fn no_image_can_panic_or_computes_in_floating_point_and_its_stack_is_bounded() {
         for (name, bytes) in depth.chain.iter().chain(&interrupts) {
             println!("{bytes:6} {name}");
         }
-        let limit = if board.has_flash_file() { STACK_WITH_SLOTS } else { STACK };
-        assert!((1..limit).contains(&most), "{board}: {depth:#?}, {interrupts:?}");
+        assert!((1..STACK).contains(&most), "{board}: {depth:#?}, {interrupts:?}");
     }
 }
 

@@ -73,7 +73,10 @@ fn looking_and_importing_work() {
     run_block_in(folder.path(), "## In and out", 2);
     assert!(folder.path().join("runs/look/report.html").is_file());
     let drawn = fs::read(folder.path().join("runs/look/trace-test-7/rasters.png")).unwrap();
-    assert!(drawn == fs::read(root().join("trainer/docs/spikes.png")).unwrap(), "the README shows another picture");
+    assert!(
+        drawn == fs::read(root().join("trainer/docs/spikes.png")).unwrap(),
+        "the README shows another picture"
+    );
 }
 
 /// Runs the commands of the first block under a heading of the tour, one after the other in a folder of their own.

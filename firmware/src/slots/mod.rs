@@ -233,6 +233,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
     /// The whole and sealed models, the newest first; the first one is active. Reads all of their bytes.
     ///
     /// A start tries them in this order, since a model may be whole and yet of a format that another firmware could read.
+    #[inline(never)] // Its stack is not in use while a start tries a model.
     pub fn models(&self) -> [Option<Model>; 2] {
         self.by_age().map(|slot| self.whole(slot))
     }
@@ -262,8 +263,8 @@ impl<F: NorFlash + Mapped> Slots<F> {
                 }
             }
         }
-        for model in self.models().into_iter().flatten() {
-            let bytes = self.start(&model);
+        for model in self.models().iter().flatten() {
+            let bytes = self.start(model);
             if usable(bytes) {
                 return Some(bytes);
             }
@@ -273,6 +274,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
     }
 
     /// The model that the next start is to try: the one of a proposal that is newer than every seal, if it is whole.
+    #[inline(never)] // Its stack is not in use while a start tries a model.
     pub fn proposed(&self) -> Option<Model> {
         let newest = self.newest_generation();
         Slot::BOTH.into_iter().find_map(|slot| {
@@ -370,6 +372,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
     }
 
     /// Writes a seal with a generation above all others: the step that activates.
+    #[inline(never)] // Its stack is not in use while a start tries a model.
     fn append_seal(&mut self, slot: Slot, length: u32, crc: u32) -> Result<Model, SlotError> {
         let generation = self.newest_generation().checked_add(1).ok_or(SlotError::Full)?;
         let seal = Seal { generation, length, crc };

@@ -216,6 +216,7 @@ impl<F: NorFlash + Mapped> Slots<F> {
         self.transfer.map(|transfer| (transfer.slot, transfer.held()))
     }
 
+    #[inline(never)] // Its stack is not in use while a start tries a model.
     pub(super) fn erase_head(&mut self, slot: Slot) -> Result<(), SlotError> {
         let from = self.head_offset(slot);
         self.flash.erase(from, from.wrapping_add(Head::<F>::PAGE)).map_err(|_| SlotError::Flash)
