@@ -53,9 +53,10 @@ const HEADING: [&str; 12] = [
     "the FPGA: %, µJ",
 ];
 
-/// Exports and runs each network of the plan that is trained and has not been run, and writes what came of all; trains none.
+/// Exports and runs each chosen network of the plan that is trained and has not been run, and writes what came of all; trains none.
 pub fn measure(plan: &Plan<'_>, table: &Table, run: bool) -> anyhow::Result<Vec<Row>> {
     let jobs = Item::Fpga.jobs();
+    let chosen = plan.chosen(&jobs)?;
     let mut rows = Vec::new();
     let mut data = None;
     for job in &jobs {
@@ -63,7 +64,8 @@ pub fn measure(plan: &Plan<'_>, table: &Table, run: bool) -> anyhow::Result<Vec<
         let kept = folder.join("board.json");
         let mut board = on_board::read(&kept)?;
         let is_trained = matches!(plan.state(job, 0)?, State::Finished(_));
-        if board.is_none() && run && is_trained && folder.join("best.safetensors").is_file() {
+        let is_wanted = run && is_trained && chosen.contains(&job);
+        if board.is_none() && is_wanted && folder.join("best.safetensors").is_file() {
             let data = match &mut data {
                 Some(data) => data,
                 none => none.insert(data::load(job.config.dataset.clone(), plan.data)?),
