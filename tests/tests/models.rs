@@ -40,7 +40,9 @@ fn shipped_models_are_as_good_as_their_cards_say() {
 fn a_model_is_named_without_its_folder() {
     let output = spikelet().args(["--json", "inspect", "mnist-small"]).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let output = spikelet().args(["run", "mnist-smal"]).output().unwrap();
-    let words = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && words.contains("mnist-small"), "{words}");
+    for command in ["run", "inspect", "eval", "monitor", "flash --board pico", "bench infer"] {
+        let output = spikelet().args(command.split(' ')).arg("mnist-smal").output().unwrap();
+        let words = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && words.contains("mnist-small"), "{command}: {words}");
+    }
 }

@@ -175,11 +175,7 @@ fn shipped_models_run_on_boards_once() {
     let text = fs::read_to_string(made.join("RESULT.md")).unwrap();
     let row = text.lines().find(|line| line.contains("qemu:mps2-an386")).unwrap_or_else(|| panic!("{text}"));
     let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-    assert_eq!(
-        (cells[1], cells[3], &cells[11..13]),
-        ("mnist-fast", "M4", ["30", "30"].as_slice()),
-        "{row}"
-    );
+    assert_eq!((cells[1], cells[3], &cells[11..13]), ("mnist-fast", "M4", ["30", "30"].as_slice()), "{row}");
     let (_, [_, said]) = reproduce(&few);
     assert!(!said.contains("mnist-fast/"), "it is run again: {said}");
     let kept = |files: Vec<(PathBuf, Vec<u8>, SystemTime)>| {

@@ -68,7 +68,9 @@ struct TrainArgs {
 
 #[derive(Debug, clap::Args)]
 struct InferArgs {
-    /// Model file [default: a network of these settings, trained for a few batches so that it spikes as trained ones do].
+    /// Model file, or the name of a model that comes with Spikelet [default: a network of these settings, trained for a few batches so
+    /// that it spikes as trained ones do].
+    #[arg(value_parser = model::named)]
     model: Option<PathBuf>,
     #[command(flatten)]
     settings: Settings,

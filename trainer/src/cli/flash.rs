@@ -10,7 +10,8 @@ use std::str::FromStr;
 
 #[derive(Debug, clap::Args)]
 pub struct FlashArgs {
-    /// Model file.
+    /// Model file, or the name of a model that comes with Spikelet.
+    #[arg(value_parser = model::named)]
     model: PathBuf,
     /// Board: nrf52840-dk, microbit-v2, nucleo-f446re, pico, or pico-2, by its debug probe; or where a board with Spikelet's firmware is:
     /// serial:PATH, serial:PATH@BAUD, tcp:HOST:PORT or unix:PATH.
