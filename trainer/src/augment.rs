@@ -180,6 +180,16 @@ mod tests {
 
     const SIDE: usize = 28;
 
+    /// Every change there is, but for whole pixels.
+    const ALL: Augmentation = Augmentation {
+        shift: 2.0,
+        whole_pixels: false,
+        rotation: 10.0,
+        scale: 0.1,
+        elastic: 1.0,
+        mirror: true,
+    };
+
     fn image() -> Vec<u8> {
         (0..SIDE * SIDE).map(|k| (k * 73 % 251) as u8).collect()
     }
@@ -237,25 +247,17 @@ mod tests {
 
     #[test]
     fn the_same_stream_gives_the_same_image_and_others_another() {
-        let most = Augmentation {
-            shift: 2.0,
-            whole_pixels: false,
-            rotation: 10.0,
-            scale: 0.1,
-            elastic: 1.0,
-            mirror: true,
-        };
-        let augmenter = Augmenter::new(most, 5).unwrap();
+        let augmenter = Augmenter::new(ALL, 5).unwrap();
         let first = augmenter.image(&image(), SIDE, 9);
         assert_eq!(augmenter.image(&image(), SIDE, 9), first);
         assert_ne!(augmenter.image(&image(), SIDE, 10), first);
-        assert_ne!(Augmenter::new(most, 6).unwrap().image(&image(), SIDE, 9), first);
+        assert_ne!(Augmenter::new(ALL, 6).unwrap().image(&image(), SIDE, 9), first);
         assert_eq!(Augmenter::new(Augmentation::default(), 5), None);
         // Images that are no squares, and tiny ones.
         for (width, height) in [(1, 1), (1, 9), (40, 3)] {
             assert_eq!(augmenter.image(&vec![200; width * height], width, 0).len(), width * height);
         }
-        let far = Augmenter::new(Augmentation { shift: 1e9, ..most }, 0).unwrap();
+        let far = Augmenter::new(Augmentation { shift: 1e9, ..ALL }, 0).unwrap();
         assert_eq!(far.image(&image(), SIDE, 1), [0; SIDE * SIDE]);
     }
 
@@ -295,15 +297,7 @@ mod tests {
 
     #[test]
     fn an_image_takes_less_than_a_hundred_microseconds() {
-        let most = Augmentation {
-            shift: 2.0,
-            whole_pixels: false,
-            rotation: 10.0,
-            scale: 0.1,
-            elastic: 1.0,
-            mirror: true,
-        };
-        let augmenter = Augmenter::new(most, 5).unwrap();
+        let augmenter = Augmenter::new(ALL, 5).unwrap();
         let image = image();
         // The best of many, since others may use the machine.
         let best = (0..200u64).map(|stream| {
