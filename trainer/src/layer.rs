@@ -14,7 +14,7 @@ use crate::config::ActivityGoal;
 use crate::kernel::panel::{Panels, panels};
 use crate::kernel::product::Turned;
 use crate::kernel::synapses::ByInput;
-use crate::kernel::{Backward, Events, Flow, Pool, Push, Real, SpikeGradient, SpikingLayer};
+use crate::kernel::{Backward, Block, Events, Flow, Pool, Push, Real, SpikeGradient, SpikingLayer, zeros};
 use crate::stage::{self, Stage};
 use candle_core::{CpuStorage, CustomOp3, Device, Layout, Result, Shape, Tensor, WithDType, bail};
 use rayon::prelude::*;
@@ -55,7 +55,7 @@ pub enum BatchGradient<R> {
     /// From the layer above: ∂L/∂s = g_i Wᵀ, left to be multiplied out sample by sample where it is used.
     Above {
         /// Its ∂L/∂i, `[batch, timesteps, neurons]` for each of its panels.
-        g_i: Vec<R>,
+        g_i: Block<R>,
         /// Its weights, `[neurons, neurons above]`.
         weight: Tensor,
     },
@@ -164,7 +164,7 @@ struct SpikingLayerOp<R: Real> {
 struct Kept<R> {
     layer: SpikingLayer<R>,
     /// [`SpikingLayer::kept`] blocks per sample.
-    blocks: Vec<R>,
+    blocks: Block<R>,
 }
 
 impl<R: Real> Drop for SpikingLayerOp<R> {
@@ -229,8 +229,8 @@ impl<R: Real> CustomOp3 for SpikingLayerOp<R> {
             let _ = self.kept.set(Kept { layer, blocks });
             output
         } else {
-            let scratch = || vec![R::ZERO; block];
-            let run = |kept: &mut Vec<R>, events| layer.forward(&weights, events, kept);
+            let scratch = || zeros(block);
+            let run = |kept: &mut Block<R>, events| layer.forward(&weights, events, kept);
             self.input.par_iter().map_init(scratch, run).collect()
         };
         let _ = self.output.set(Arc::new(output));
@@ -278,7 +278,7 @@ impl<R: Real> CustomOp3 for SpikingLayerOp<R> {
 /// What a backward pass finds for a batch.
 struct Gradients<R> {
     /// ∂L/∂i, `[batch, timesteps, neurons]` for each panel; empty if there is no layer below.
-    g_i: Vec<R>,
+    g_i: Block<R>,
     /// ∂L/∂W, `[inputs, neurons]`.
     g_w: Vec<R>,
     /// Of the cells' flat parameters.
@@ -332,13 +332,14 @@ impl<R: Real> SpikingLayerOp<R> {
             })
             .collect();
         let push = self.push(&training.goal);
-        let parts: Vec<[Vec<R>; 2]> = self
+        let parts: Vec<(Block<R>, Vec<R>)> = self
             .jobs(&mut g_i)
             .into_par_iter()
             .map(|mut job| {
                 let (panel, width) = (job.panel.clone(), job.panel.len());
                 let size = self.steps() * width;
-                let mut g_w = vec![R::ZERO; inputs * width];
+                let mut g_w = self.pool.take(inputs * width);
+                g_w.fill(R::ZERO);
                 let of_cell: usize = self.cell.parameters(width).iter().map(|p| p.length).sum();
                 let mut g_p = vec![R::ZERO; of_cell.max(1)];
                 let turned =
@@ -377,10 +378,16 @@ impl<R: Real> SpikingLayerOp<R> {
                 }
                 self.pool.give(g_s);
                 self.pool.give(own);
-                [g_w, g_p]
+                (g_w, g_p)
             })
             .collect();
-        Gradients { g_w: self.whole_weights(&parts, inputs), g_p: self.whole_parameters(&parts), g_i }
+        let whole = Gradients {
+            g_w: self.whole_weights(&parts, inputs),
+            g_p: self.whole_parameters(&parts),
+            g_i,
+        };
+        parts.into_iter().for_each(|(g_w, _)| self.pool.give(g_w));
+        whole
     }
 
     /// Each panel's jobs, one for each part of the batch; `g_i` is that of the batch, or empty.
@@ -406,14 +413,14 @@ impl<R: Real> SpikingLayerOp<R> {
     }
 
     /// ∂L/∂W, `[inputs, neurons]`, of the jobs' parts.
-    fn whole_weights(&self, parts: &[[Vec<R>; 2]], inputs: usize) -> Vec<R> {
+    fn whole_weights(&self, parts: &[(Block<R>, Vec<R>)], inputs: usize) -> Vec<R> {
         let mut g_w = vec![R::ZERO; inputs * self.neurons];
         g_w.par_chunks_mut(self.neurons).enumerate().for_each(|(input, row)| {
             let _timer = stage::time(Stage::WeightGradient, self.index);
             for (panel, parts) in panels(self.neurons).zip(parts.chunks_exact(PARTS)) {
                 let width = panel.len();
                 let to = &mut row[panel];
-                for [part, _] in parts {
+                for (part, _) in parts {
                     add(to, &part[input * width..][..width]);
                 }
             }
@@ -423,13 +430,13 @@ impl<R: Real> SpikingLayerOp<R> {
 
     /// The gradients of the cells' flat parameters: those of each neuron stand side by side, those that all share are
     /// added.
-    fn whole_parameters(&self, parts: &[[Vec<R>; 2]]) -> Vec<R> {
+    fn whole_parameters(&self, parts: &[(Block<R>, Vec<R>)]) -> Vec<R> {
         let parameters = self.cell.parameters(self.neurons);
         let length: usize = parameters.iter().map(|p| p.length).sum();
         let mut whole = vec![R::ZERO; length.max(1)];
         let shared: Vec<bool> = self.cell.parameters(2).iter().map(|p| p.length == 1).collect();
         for (panel, parts) in panels(self.neurons).zip(parts.chunks_exact(PARTS)) {
-            for [_, part] in parts {
+            for (_, part) in parts {
                 let (mut from, mut to) = (0, 0);
                 for (parameter, shared) in parameters.iter().zip(&shared) {
                     let (start, width) = if *shared { (0, 1) } else { (panel.start, panel.len()) };

@@ -1,6 +1,7 @@
 //! Spikes of one sample over all its timesteps, as the synapses of the next layer take them.
 
 use super::Real;
+use super::compare::GROUP;
 use crate::spike_train::SpikeTrain;
 
 /// The spikes that one sample sends into a layer.
@@ -91,20 +92,17 @@ impl<R: Real> Events<R> {
 #[inline(always)]
 fn above<R: Real>(potentials: &[R], threshold: R, mut spike: impl FnMut(u16, R)) {
     // Few neurons spike: a group of them is looked at all at once, and what spikes is picked from its bits.
-    const GROUP: usize = 16;
     let (groups, rest) = potentials.as_chunks::<GROUP>();
-    for (group, values) in groups.iter().enumerate() {
-        let mut bits = 0u32;
-        for (k, &value) in values.iter().enumerate() {
-            bits |= u32::from(value > threshold) << k;
-        }
+    let mut first = 0;
+    for group in groups {
+        let mut bits = R::above(group, threshold);
         while bits != 0 {
             let k = bits.trailing_zeros() as usize;
-            spike((group * GROUP + k) as u16, values[k]);
+            spike((first + k) as u16, group[k]);
             bits &= bits - 1;
         }
+        first += GROUP;
     }
-    let first = groups.len() * GROUP;
     for (k, &value) in rest.iter().enumerate().filter(|(_, value)| **value > threshold) {
         spike((first + k) as u16, value);
     }

@@ -1,6 +1,7 @@
 //! What a layer's backward pass is given: the gradient at its spikes.
 
 use super::Real;
+use super::lanes::{in_blocks, load, store};
 
 /// Which gradients flow (paper, section 4.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,20 +40,37 @@ impl<R: Real> SpikeGradient<'_, R> {
     #[inline(always)]
     pub fn at(&self, t: usize, push: Push<R>, spikes: impl Fn(usize) -> bool, row: &mut [R]) {
         let neurons = row.len();
-        match *self {
-            Self::Dense(block) => row.copy_from_slice(&block[t * neurons..][..neurons]),
+        in_blocks!(neurons, |start, N| {
+            let spikes = |k: usize| spikes(start + k);
+            store(row, start, self.block::<N>(t, (start, neurons), push, spikes));
+        });
+    }
+
+    /// Timestep `t`'s gradients of the `N` neurons from `start` on, of so many, `push` included; `spikes(k)` tells whether neuron
+    /// `start + k` spikes then.
+    #[inline(always)]
+    pub fn block<const N: usize>(
+        &self,
+        t: usize,
+        (start, neurons): (usize, usize),
+        push: Push<R>,
+        spikes: impl Fn(usize) -> bool,
+    ) -> [R; N] {
+        let mut g = match *self {
+            Self::Dense(block) => load::<R, N>(block, t * neurons + start),
             Self::Readout { neuron, decay } => {
                 let decay = decay[t];
-                row.iter_mut().zip(neuron).for_each(|(g, &weight)| *g = weight * decay);
+                load::<R, N>(neuron, start).map(|weight| weight * decay)
             }
-        }
+        };
         if push.everywhere != R::ZERO {
-            row.iter_mut().for_each(|g| *g += push.everywhere);
+            g.iter_mut().for_each(|g| *g += push.everywhere);
         }
         if push.on_spikes != R::ZERO {
-            for (n, g) in row.iter_mut().enumerate() {
-                *g += if spikes(n) { push.on_spikes } else { R::ZERO };
+            for (k, g) in g.iter_mut().enumerate() {
+                *g += if spikes(k) { push.on_spikes } else { R::ZERO };
             }
         }
+        g
     }
 }

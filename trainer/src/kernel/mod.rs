@@ -12,6 +12,7 @@
 //! chosen at run time, unless [`simd`] names another one. Fused multiply-adds are written out and sums keep their order, so
 //! every instruction set gives the same bits.
 
+mod compare;
 mod compiled;
 mod events;
 mod gradient;
@@ -28,7 +29,7 @@ pub mod synapses;
 pub use compiled::Compiled;
 pub use events::Events;
 pub use gradient::{Flow, Push, SpikeGradient};
-pub use pool::Pool;
+pub use pool::{Block, Pool, zeros};
 pub use real::Real;
 
 use crate::cell::Cell;

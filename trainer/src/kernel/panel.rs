@@ -10,7 +10,7 @@
 //! | a batch's ∂L/∂i | per panel `[samples, timesteps, neurons of the panel]` |
 //! | weights | per panel `[inputs, neurons of the panel]` |
 
-use super::Real;
+use super::{Block, Real, zeros};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -28,14 +28,14 @@ pub fn panels(neurons: usize) -> impl ExactSizeIterator<Item = Range<usize>> + C
 pub struct Panels<R> {
     neurons: usize,
     inputs: usize,
-    numbers: Vec<R>,
+    numbers: Block<R>,
 }
 
 impl<R: Real> Panels<R> {
     /// Panels of `weights`, which lead to so many neurons.
     pub fn new(weights: &[R], neurons: usize) -> Self {
         let inputs = weights.len() / neurons;
-        let mut numbers = vec![R::ZERO; weights.len()];
+        let mut numbers = zeros(weights.len());
         numbers.par_chunks_mut(PANEL * inputs).enumerate().for_each(|(index, panel)| {
             let width = panel.len() / inputs;
             for (to, from) in panel.chunks_exact_mut(width).zip(weights.chunks_exact(neurons)) {

@@ -1,6 +1,6 @@
 //! The dense product of the backward pass: ∂L/∂s of a layer is ∂L/∂i of the layer above times its weights.
 
-use super::Real;
+use super::{Block, Real, zeros};
 use super::lanes::{in_blocks, store, view};
 use pulp::NullaryFnOnce;
 
@@ -17,16 +17,18 @@ pub struct Turned<R> {
     above: usize,
     /// Neurons of the panel.
     below: usize,
-    numbers: Vec<R>,
+    numbers: Block<R>,
 }
 
 impl<R: Real> Turned<R> {
     /// Turns `[below, above]` weights.
     pub fn new(weights: &[R], above: usize) -> Self {
-        let mut numbers = Vec::with_capacity(weights.len());
+        let mut numbers = zeros(weights.len());
+        let mut places = numbers.iter_mut();
         for rows in weights.chunks(WIDTH * above) {
             for column in 0..above {
-                numbers.extend(rows.iter().skip(column).step_by(above));
+                let column = rows.iter().skip(column).step_by(above);
+                column.zip(places.by_ref()).for_each(|(&weight, place)| *place = weight);
             }
         }
         Self { above, below: weights.len() / above, numbers }

@@ -1,5 +1,6 @@
 //! The two kinds of number that training runs in.
 
+use super::compare::{self, GROUP};
 use super::Compiled;
 use candle_core::WithDType;
 use std::ops::{Add, AddAssign, Mul, MulAssign, Sub};
@@ -30,6 +31,8 @@ pub trait Real:
     fn round(self) -> Self;
     /// The next whole number towards 0.
     fn trunc(self) -> Self;
+    /// Bit k is set where potential k is above `threshold`.
+    fn above(potentials: &[Self; GROUP], threshold: Self) -> u64;
 }
 
 impl Real for f64 {
@@ -57,6 +60,11 @@ impl Real for f64 {
     #[inline(always)]
     fn trunc(self) -> Self {
         self.trunc()
+    }
+
+    #[inline(always)]
+    fn above(potentials: &[Self; GROUP], threshold: Self) -> u64 {
+        compare::above(potentials, threshold)
     }
 }
 
@@ -86,6 +94,11 @@ impl Real for f32 {
     #[inline(always)]
     fn trunc(self) -> Self {
         self.trunc()
+    }
+
+    #[inline(always)]
+    fn above(potentials: &[Self; GROUP], threshold: Self) -> u64 {
+        compare::above_f32(potentials, threshold)
     }
 }
 

@@ -21,6 +21,7 @@ use super::panel::{PANEL, Panels};
 use super::synapses::leak_and_add;
 use super::{Backward, Events, Real};
 use crate::cell::{Gate, Learnable, SpikeKind, SrcCell};
+use std::ops::Range;
 
 /// The constants of Eq. 1 and 3 in the numbers of the kernels.
 #[derive(Clone, Copy, Debug)]
@@ -122,6 +123,15 @@ const CURRENT: f64 = 4096.0;
 const TABLE: f64 = 128.0;
 const SLOW: f64 = 4096.0;
 
+/// Timesteps whose y are found before their h: few enough to stay in the nearest cache.
+const STRETCH: usize = 16;
+
+/// An argument of tanh, rounded as the device rounds it.
+#[inline(always)]
+fn argument<R: Real, const ROUNDED: bool>(x: R) -> R {
+    if ROUNDED { (x * R::of(TABLE)).round() * R::of(1.0 / TABLE) } else { x }
+}
+
 /// Row `t` of a `[timesteps, neurons]` block.
 #[inline(always)]
 fn row<R>(block: &[R], t: usize, neurons: usize) -> &[R] {
@@ -198,9 +208,13 @@ impl<R: Real> SrcLayer<R> {
             let (mut h, mut h_s) = (load::<R, N>(&states.h, start), load::<R, N>(&states.h_s, start));
             leak_and_add(&mut i, self.constants.alpha, (&weights[start..], width), (inputs, values));
             let y = if self.constants.rounded {
-                self.update::<false, true, N>(start, &mut i, &mut h, &mut h_s)
+                let y = self.saturate::<true, N>(&mut i);
+                self.fire::<false, true, N>(start, &y, &mut h, &mut h_s);
+                y
             } else {
-                self.update::<false, false, N>(start, &mut i, &mut h, &mut h_s)
+                let y = self.saturate::<false, N>(&mut i);
+                self.fire::<false, false, N>(start, &y, &mut h, &mut h_s);
+                y
             };
             store(&mut states.i, start, i);
             store(&mut states.y, start, y);
@@ -209,41 +223,48 @@ impl<R: Real> SrcLayer<R> {
         });
     }
 
-    /// Eq. 3b to 3e for the `N` neurons from `start` on: advances h and h_s and returns y. `PLAIN` if z = 0 and the gate
-    /// looks at the present h.
+    /// y = tanh(i / ρ) of Eq. 3b for `N` neurons.
     ///
-    /// `ROUNDED`: i is a multiple of ρ / 4096 within ±8 ρ, rounded towards 0 as the device's leak rounds it; arguments of tanh are
-    /// multiples of 1/128, and h_s is one of 2^-12. The device rounds h and tanh to 2^-15 besides, which is left out here. Gradients
-    /// take no notice of any of it.
+    /// `ROUNDED`: i becomes a multiple of ρ / 4096 within ±8 ρ, rounded towards 0 as the device's leak rounds it; arguments of tanh are
+    /// multiples of 1/128, and h_s in [`Self::fire`] is one of 2^-12. The device rounds h and tanh to 2^-15 besides, which is left out
+    /// here. Gradients take no notice of any of it.
     #[inline(always)]
-    fn update<const PLAIN: bool, const ROUNDED: bool, const N: usize>(
-        &self,
-        start: usize,
-        i: &mut [R; N],
-        h: &mut [R; N],
-        h_s: &mut [R; N],
-    ) -> [R; N] {
-        // Copied out: a choice between two fields behind a reference becomes a gather.
-        let Constants { rho, rho_inverse, z, r, r_s, z_s_hyp, z_s_dep, gate, .. } = self.constants;
-        let half = R::of(0.5);
-        let previous = gate == Gate::Previous;
-        let bias = load::<R, N>(&self.bias, start);
-        let mut y = *i;
-        let (of_current, of_table, of_slow) = (R::of(CURRENT), R::of(TABLE), R::of(SLOW));
-        let (per_current, per_table, per_slow) =
-            (R::of(1.0 / CURRENT), R::of(1.0 / TABLE), R::of(1.0 / SLOW));
+    fn saturate<const ROUNDED: bool, const N: usize>(&self, i: &mut [R; N]) -> [R; N] {
+        let Constants { rho, rho_inverse, .. } = self.constants;
+        let (of_current, per_current) = (R::of(CURRENT), R::of(1.0 / CURRENT));
         let (least, most) = (R::of(-8.0 * CURRENT), R::of(8.0 * CURRENT - 1.0));
-        let argument = |x: R| if ROUNDED { (x * of_table).round() * per_table } else { x };
+        let mut y = *i;
         for k in 0..N {
-            let before = h[k];
             if ROUNDED {
                 let bits = (i[k] * rho_inverse * of_current).trunc();
                 let bits = if bits < least { least } else { bits };
                 i[k] = if bits > most { most } else { bits } * per_current * rho;
             }
-            y[k] = argument(i[k] * rho_inverse).tanh();
+            y[k] = argument::<R, ROUNDED>(i[k] * rho_inverse).tanh();
+        }
+        y
+    }
+
+    /// Eq. 3b to 3e for the `N` neurons from `start` on, from their y: advances h and h_s. `PLAIN` if z = 0 and the gate looks at
+    /// the present h; `ROUNDED` as in [`Self::saturate`].
+    #[inline(always)]
+    fn fire<const PLAIN: bool, const ROUNDED: bool, const N: usize>(
+        &self,
+        start: usize,
+        y: &[R; N],
+        h: &mut [R; N],
+        h_s: &mut [R; N],
+    ) {
+        // Copied out: a choice between two fields behind a reference becomes a gather.
+        let Constants { rho, z, r, r_s, z_s_hyp, z_s_dep, gate, .. } = self.constants;
+        let half = R::of(0.5);
+        let previous = gate == Gate::Previous;
+        let bias = load::<R, N>(&self.bias, start);
+        let (of_slow, per_slow) = (R::of(SLOW), R::of(1.0 / SLOW));
+        for k in 0..N {
+            let before = h[k];
             let drive = rho.mul_add(y[k], r.mul_add(before, r_s.mul_add(h_s[k], bias[k])));
-            let candidate = argument(drive).tanh();
+            let candidate = argument::<R, ROUNDED>(drive).tanh();
             let now = if PLAIN { candidate } else { z.mul_add(before - candidate, candidate) };
             let gate = if !PLAIN && previous { before } else { now };
             let z_s = if gate > half { z_s_dep } else { z_s_hyp };
@@ -251,7 +272,6 @@ impl<R: Real> SrcLayer<R> {
             h_s[k] = if ROUNDED { (slow * of_slow).round() * per_slow } else { slow };
             h[k] = now;
         }
-        y
     }
 
     /// Runs a sample through the layer and returns the layer's spikes. Fills `kept`: [`Self::kept`] blocks if there is a
@@ -295,17 +315,26 @@ impl<R: Real> SrcLayer<R> {
         input: &Events<R>,
         kept: &mut [R],
     ) {
+        const HALF: usize = PANEL / 2;
+        let mut done = 0;
         if PLAIN && width == PANEL {
             self.forward_block::<PLAIN, ROUNDED, PANEL>((start, 0), (weights, width), input, kept);
-        } else {
-            in_blocks!(width, |at, N| {
-                let weights = (&weights[at..], width);
-                self.forward_block::<PLAIN, ROUNDED, N>((start, at), weights, input, kept);
-            });
+            done = PANEL;
+        } else if PLAIN && width >= HALF {
+            self.forward_block::<PLAIN, ROUNDED, HALF>((start, 0), (weights, width), input, kept);
+            done = HALF;
         }
+        in_blocks!(width - done, |at, N| {
+            let at = done + at;
+            let weights = (&weights[at..], width);
+            self.forward_block::<PLAIN, ROUNDED, N>((start, at), weights, input, kept);
+        });
     }
 
     /// Runs a sample through `N` neurons of a panel that starts at neuron `start`: those from the panel's number `at` on.
+    ///
+    /// y waits for nothing but the currents, while h of a timestep waits for the one before: so some timesteps' y are found first,
+    /// side by side, and then h, with the weights' rows of the timesteps to come on their way.
     #[inline(always)]
     fn forward_block<const PLAIN: bool, const ROUNDED: bool, const N: usize>(
         &self,
@@ -314,16 +343,32 @@ impl<R: Real> SrcLayer<R> {
         input: &Events<R>,
         kept: &mut [R],
     ) {
-        let width = weights.1;
-        let block = input.steps() * width;
+        let (steps, width) = (input.steps(), weights.1);
+        let block = steps * width;
+        let all = kept.len() == ALL * block;
+        // With a single block, y stands where h comes.
+        let of_y = if kept.len() > block { block } else { 0 };
         let first = start + at;
         let mut i = [R::ZERO; N];
         let (mut h, mut h_s) = (load::<R, N>(&self.h0, first), load::<R, N>(&self.h_s0, first));
-        for t in 0..input.steps() {
-            leak_and_add(&mut i, self.constants.alpha, weights, input.at(t));
-            let y = self.update::<PLAIN, ROUNDED, N>(first, &mut i, &mut h, &mut h_s);
-            for (kept, signal) in kept.chunks_exact_mut(block).zip([&h, &y, &i, &h_s]) {
-                store(kept, t * width + at, *signal);
+        for from in (0..steps).step_by(STRETCH) {
+            let stretch = from..(from + STRETCH).min(steps);
+            for t in stretch.clone() {
+                let place = t * width + at;
+                leak_and_add(&mut i, self.constants.alpha, weights, input.at(t));
+                store(kept, of_y + place, self.saturate::<ROUNDED, N>(&mut i));
+                if all {
+                    store(kept, 2 * block + place, i);
+                }
+            }
+            for t in stretch {
+                let place = t * width + at;
+                let y = load::<R, N>(kept, of_y + place);
+                self.fire::<PLAIN, ROUNDED, N>(first, &y, &mut h, &mut h_s);
+                store(kept, place, h);
+                if all {
+                    store(kept, 3 * block + place, h_s);
+                }
             }
         }
     }
@@ -342,47 +387,33 @@ impl<R: Real> SrcLayer<R> {
         let mut step = Step { g_s: zeros(), u: zeros(), g_h: zeros(), g_hs: zeros() };
         let (g_b, mut g_learnt) = g_p.split_at_mut(neurons);
         let plain = flow.detach && self.learn.is_empty() && self.constants.z == R::ZERO;
-        let above = match self.constants.spikes {
-            SpikeKind::Graded => R::ZERO,
-            SpikeKind::Binary => R::of(0.5),
-        };
+        if plain {
+            let given = (&kept, gradient, push);
+            if flow.bypass {
+                self.detached::<true>(neurons, given, g_i, g_b);
+            } else {
+                self.detached::<false>(neurons, given, g_i, g_b);
+            }
+            self.hold_bounds(panel, g_b);
+            return;
+        }
         for t in (0..g_i.len() / neurons).rev() {
             let (h, y) = (row(kept.h, t, neurons), row(kept.y, t, neurons));
-            let spikes = |n: usize| h[n] > above;
-            if plain {
-                let g_s = match gradient {
-                    // As it is: a copy of each row would be felt.
-                    SpikeGradient::Dense(block) if push == Push::default() => row(block, t, neurons),
-                    _ => {
-                        gradient.at(t, push, spikes, &mut step.g_s);
-                        &step.g_s
-                    }
-                };
-                // What is carried from the timestep behind is what was found there.
-                let (now, behind) = g_i[t * neurons..].split_at_mut(neurons);
-                let behind = behind.get(..neurons).unwrap_or(&carried.g_i);
-                if flow.bypass {
-                    self.detached_step::<true>((h, y, g_s), behind, now, g_b);
-                } else {
-                    self.detached_step::<false>((h, y, g_s), behind, now, g_b);
-                }
+            gradient.at(t, push, |n| self.spikes(h[n]), &mut step.g_s);
+            let before = if t > 0 {
+                (row(kept.h, t - 1, neurons), kept.h_s.get((t - 1) * neurons..).unwrap_or(&[]))
             } else {
-                gradient.at(t, push, spikes, &mut step.g_s);
-                let before = if t > 0 {
-                    (row(kept.h, t - 1, neurons), kept.h_s.get((t - 1) * neurons..).unwrap_or(&[]))
-                } else {
-                    (h0, h_s0)
-                };
-                self.full_step(flow, t == 0, (h, before.0, y), &mut step, &mut carried);
-                g_b.iter_mut().zip(&step.u).for_each(|(g_b, &u)| *g_b += u);
-                let mut rest = &mut *g_learnt;
-                for &learnt in &self.learn {
-                    let (sums, behind) = rest.split_at_mut(learnt.numbers(neurons));
-                    rest = behind;
-                    self.learn_step(learnt, t, (&kept, before), &step, &carried.g_i, sums);
-                }
-                g_i[t * neurons..][..neurons].copy_from_slice(&carried.g_i);
+                (h0, h_s0)
+            };
+            self.full_step(flow, t == 0, (h, before.0, y), &mut step, &mut carried);
+            g_b.iter_mut().zip(&step.u).for_each(|(g_b, &u)| *g_b += u);
+            let mut rest = &mut *g_learnt;
+            for &learnt in &self.learn {
+                let (sums, behind) = rest.split_at_mut(learnt.numbers(neurons));
+                rest = behind;
+                self.learn_step(learnt, t, (&kept, before), &step, &carried.g_i, sums);
             }
+            g_i[t * neurons..][..neurons].copy_from_slice(&carried.g_i);
         }
         // What is carried out of the first timestep belongs to the initial states.
         for &learnt in &self.learn {
@@ -395,33 +426,100 @@ impl<R: Real> SrcLayer<R> {
             };
             sums.iter_mut().zip(out).for_each(|(sum, &g)| *sum += g);
         }
+        self.hold_bounds(panel, g_b);
+    }
+
+    /// No gradient where the bound holds b_h of a panel's neurons back.
+    fn hold_bounds(&self, panel: Range<usize>, g_b: &mut [R]) {
         let bounded = self.bounded[panel].iter();
         g_b.iter_mut().zip(bounded).filter(|(_, bounded)| **bounded).for_each(|(g, _)| *g = R::ZERO);
     }
 
-    /// One timestep back with h and h_s detached and nothing learnt but weights and b_h: the case that trainings spend
-    /// their time in. `behind` is ∂L/∂i of the timestep behind this one.
+    /// Whether a neuron spikes.
     #[inline(always)]
-    fn detached_step<const BYPASS: bool>(
+    fn spikes(&self, h: R) -> bool {
+        match self.constants.spikes {
+            SpikeKind::Graded => h > R::ZERO,
+            SpikeKind::Binary => h > R::of(0.5),
+        }
+    }
+
+    /// The way back with h and h_s detached and nothing learnt but weights and b_h: the case that trainings spend their time in. A
+    /// panel's gradients stay in registers.
+    #[inline(always)]
+    fn detached<const BYPASS: bool>(
         &self,
-        (h, y, g_s): (&[R], &[R], &[R]),
-        behind: &[R],
+        neurons: usize,
+        given: (&Kept<'_, R>, SpikeGradient<'_, R>, Push<R>),
+        g_i: &mut [R],
+        g_b: &mut [R],
+    ) {
+        if neurons == PANEL {
+            self.detached_block::<BYPASS, PANEL>((0, neurons), given, g_i, g_b);
+        } else {
+            in_blocks!(neurons, |start, N| {
+                self.detached_block::<BYPASS, N>((start, neurons), given, g_i, g_b);
+            });
+        }
+    }
+
+    /// [`Self::detached`] for the `N` neurons of a panel from `start` on.
+    #[inline(always)]
+    fn detached_block<const BYPASS: bool, const N: usize>(
+        &self,
+        (start, neurons): (usize, usize),
+        (kept, gradient, push): (&Kept<'_, R>, SpikeGradient<'_, R>, Push<R>),
+        g_i: &mut [R],
+        g_b: &mut [R],
+    ) {
+        let place = (start, neurons);
+        // A choice made at each timestep would keep the compiler from vector code.
+        match gradient {
+            SpikeGradient::Dense(g_s) if push == Push::default() => {
+                let at = |t, _: &[R; N]| load::<R, N>(g_s, t * neurons + start);
+                self.detached_scan::<BYPASS, N>(place, kept, at, g_i, g_b);
+            }
+            SpikeGradient::Readout { neuron, decay } if push == Push::default() => {
+                let neuron = load::<R, N>(neuron, start);
+                let at = |t: usize, _: &[R; N]| {
+                    let decay = decay[t];
+                    neuron.map(|weight| weight * decay)
+                };
+                self.detached_scan::<BYPASS, N>(place, kept, at, g_i, g_b);
+            }
+            _ => {
+                let at =
+                    |t, h: &[R; N]| gradient.block::<N>(t, (start, neurons), push, |k| self.spikes(h[k]));
+                self.detached_scan::<BYPASS, N>(place, kept, at, g_i, g_b);
+            }
+        }
+    }
+
+    /// [`Self::detached_block`] with ∂L/∂s of a timestep as a function of it and of h.
+    #[inline(always)]
+    fn detached_scan<const BYPASS: bool, const N: usize>(
+        &self,
+        (start, neurons): (usize, usize),
+        kept: &Kept<'_, R>,
+        g_s: impl Fn(usize, &[R; N]) -> [R; N],
         g_i: &mut [R],
         g_b: &mut [R],
     ) {
         let alpha = self.constants.alpha;
-        in_blocks!(g_b.len(), |start, N| {
-            let (h, y, g_s) = (load::<R, N>(h, start), load::<R, N>(y, start), load::<R, N>(g_s, start));
-            let (mut g, mut sum) = (load::<R, N>(behind, start), load::<R, N>(g_b, start));
+        let (mut g, mut sum) = ([R::ZERO; N], load::<R, N>(g_b, start));
+        for t in (0..g_i.len() / neurons).rev() {
+            let place = t * neurons + start;
+            let (h, y) = (load::<R, N>(kept.h, place), load::<R, N>(kept.y, place));
+            let g_s = g_s(t, &h);
             for k in 0..N {
                 let open = if BYPASS || h[k] > R::ZERO { g_s[k] } else { R::ZERO };
                 let u = (R::ONE - h[k] * h[k]) * open;
                 g[k] = (R::ONE - y[k] * y[k]).mul_add(u, alpha * g[k]);
                 sum[k] += u;
             }
-            store(g_i, start, g);
-            store(g_b, start, sum);
-        });
+            store(g_i, place, g);
+        }
+        store(g_b, start, sum);
     }
 
     /// One timestep back in the general case; leaves this timestep's gradients in `step`.

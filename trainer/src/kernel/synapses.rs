@@ -1,6 +1,6 @@
 //! The sparse products of a layer's synapses: weights are added for spikes only.
 
-use super::lanes::{in_blocks, view};
+use super::lanes::{in_blocks, load, store, view};
 use super::panel::PANEL;
 use super::{Events, Real};
 use pulp::NullaryFnOnce;
@@ -24,18 +24,34 @@ fn gather<R: Real, const N: usize>(
     sum: &mut [R; N],
     rows: &[R],
     width: usize,
+    spikes: (&[u16], &[R]),
+) {
+    if width == N {
+        // Rows side by side are found with one look at the slice's end instead of two.
+        let rows = rows.as_chunks::<N>().0;
+        add_chosen(sum, spikes, |index| &rows[index]);
+    } else {
+        add_chosen(sum, spikes, |index| view::<R, N>(rows, index * width));
+    }
+}
+
+/// `sum += Σ value * row(index)` over the chosen rows.
+#[inline(always)]
+fn add_chosen<'a, R: Real, const N: usize>(
+    sum: &mut [R; N],
     (chosen, values): (&[u16], &[R]),
+    row: impl Fn(usize) -> &'a [R; N],
 ) {
     if values.is_empty() {
         for &index in chosen {
-            let row = view::<R, N>(rows, usize::from(index) * width);
+            let row = row(usize::from(index));
             for k in 0..N {
                 sum[k] += row[k];
             }
         }
     } else {
         for (&index, &value) in chosen.iter().zip(values) {
-            let row = view::<R, N>(rows, usize::from(index) * width);
+            let row = row(usize::from(index));
             for k in 0..N {
                 sum[k] = value.mul_add(row[k], sum[k]);
             }
@@ -161,7 +177,9 @@ impl<R: Real> NullaryFnOnce for WeightGradient<'_, R> {
 fn add_times<R: Real, const N: usize>(row: &mut [R], g_i: &[R], neurons: usize, spikes: (&[u16], &[R])) {
     let mut sum = [R::ZERO; N];
     gather(&mut sum, g_i, neurons, spikes);
-    for (w, sum) in row.iter_mut().zip(sum) {
-        *w += sum;
+    let mut whole = load::<R, N>(row, 0);
+    for k in 0..N {
+        whole[k] += sum[k];
     }
+    store(row, 0, whole);
 }
