@@ -221,6 +221,7 @@ impl<R: Real> CustomOp3 for SpikingLayerOp<R> {
             let mut blocks = self.pool.take(length * self.input.len());
             let samples = self.input.par_iter().zip(blocks.par_chunks_mut(length));
             let output = samples
+                .with_max_len(1)
                 .map(|(events, kept)| {
                     let _timer = stage::time(Stage::Forward, self.index);
                     layer.forward(&weights, events, kept)
@@ -254,10 +255,10 @@ impl<R: Real> CustomOp3 for SpikingLayerOp<R> {
             BatchGradient::Above { weight, .. } => {
                 let above = weight.dims2()?.1;
                 with_numbers(weight, |weight| {
-                    Ok(self.back(training, kept, &gradient, (weight, above), inputs))
+                    Ok(self.back(training, kept, &gradient, Some((weight, above)), inputs))
                 })?
             }
-            BatchGradient::Readout { .. } => self.back(training, kept, &gradient, (&[], 0), inputs),
+            BatchGradient::Readout { .. } => self.back(training, kept, &gradient, None, inputs),
         };
         if let BatchGradient::Above { g_i, .. } = gradient {
             self.pool.give(g_i);
@@ -311,13 +312,13 @@ impl<R: Real> SpikingLayerOp<R> {
     }
 
     /// The way back through the layer: each job fills its part of ∂L/∂i and sums up its part of the other gradients.
-    /// `above` are the `[neurons, neurons above]` weights of a layer above, and their width.
+    /// `above` are the `[neurons, neurons above]` weights of a layer above, if there is one, and their width.
     fn back(
         &self,
         training: Training,
         kept: &Kept<R>,
         gradient: &BatchGradient<R>,
-        above: (&[R], usize),
+        above: Option<(&[R], usize)>,
         inputs: usize,
     ) -> Gradients<R> {
         let batch = self.input.len();
@@ -335,6 +336,7 @@ impl<R: Real> SpikingLayerOp<R> {
         let parts: Vec<(Block<R>, Vec<R>)> = self
             .jobs(&mut g_i)
             .into_par_iter()
+            .with_max_len(1)
             .map(|mut job| {
                 let (panel, width) = (job.panel.clone(), job.panel.len());
                 let size = self.steps() * width;
@@ -342,20 +344,23 @@ impl<R: Real> SpikingLayerOp<R> {
                 g_w.fill(R::ZERO);
                 let of_cell: usize = self.cell.parameters(width).iter().map(|p| p.length).sum();
                 let mut g_p = vec![R::ZERO; of_cell.max(1)];
-                let turned =
-                    Turned::new(&above.0[panel.start * above.1..panel.end * above.1], above.1.max(1));
+                let above = above.map(|(weights, width)| {
+                    let _timer = stage::time(Stage::Product, self.index);
+                    (Turned::new(&weights[panel.start * width..panel.end * width], width), width)
+                });
                 let (mut g_s, mut own) = (self.pool.take(size), self.pool.take(size));
                 for (place, index) in job.samples.clone().enumerate() {
-                    let gradient = match gradient {
-                        BatchGradient::Above { g_i, .. } => {
-                            let _timer = stage::time(Stage::Product, self.index);
-                            turned.spike_gradient(&sample(g_i, above.1, batch, index), &mut g_s);
-                            SpikeGradient::Dense(&g_s)
-                        }
-                        BatchGradient::Readout { neuron, decay } => {
+                    let gradient = match (gradient, &above) {
+                        (BatchGradient::Readout { neuron, decay }, _) => {
                             let neuron = &neuron[index * self.neurons..][panel.clone()];
                             SpikeGradient::Readout { neuron, decay }
                         }
+                        (BatchGradient::Above { g_i, .. }, Some((turned, width))) => {
+                            let _timer = stage::time(Stage::Product, self.index);
+                            turned.spike_gradient(&sample(g_i, *width, batch, index), &mut g_s);
+                            SpikeGradient::Dense(&g_s)
+                        }
+                        (BatchGradient::Above { .. }, None) => unreachable!("its weights come with it"),
                     };
                     let length = kept.blocks.len() / batch;
                     let given = Backward {
@@ -381,11 +386,8 @@ impl<R: Real> SpikingLayerOp<R> {
                 (g_w, g_p)
             })
             .collect();
-        let whole = Gradients {
-            g_w: self.whole_weights(&parts, inputs),
-            g_p: self.whole_parameters(&parts),
-            g_i,
-        };
+        let whole =
+            Gradients { g_w: self.whole_weights(&parts, inputs), g_p: self.whole_parameters(&parts), g_i };
         parts.into_iter().for_each(|(g_w, _)| self.pool.give(g_w));
         whole
     }

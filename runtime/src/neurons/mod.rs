@@ -1,6 +1,6 @@
 //! One timestep of the neurons of an SRC layer: from the sums of their inputs to their next states and their spikes.
 //!
-//! [`plain`] is the definition, one neuron after the other. [`wide`] does the same for 32 neurons side by side, which
+//! [`plain`] is the definition, one neuron after the other. [`wide`] does the same for 64 neurons side by side, which
 //! suits the vector units of hosts. Both give the same bits.
 
 pub mod plain;

@@ -1,4 +1,4 @@
-//! 32 neurons side by side, for vector units: the same steps as in [`super::plain`], each for all of them before the next.
+//! 64 neurons side by side, for vector units: the same steps as in [`super::plain`], each for all of them before the next.
 //!
 //! The loops have no branch and a fixed length, so the compiler makes vector code of all but the look-ups of tanh.
 //! [`Advance`] is compiled for each set of vector instructions: everything here is inlined into it.
@@ -11,8 +11,8 @@ use crate::spikes::LayerSpikes;
 use crate::src_layer::{NeuronConstants, Potentials, SrcLayer};
 use crate::tanh::{SIDE, TANH};
 
-/// Neurons side by side.
-const LANES: usize = 32;
+/// Neurons side by side: with fewer, the compiler unrolls the loops and makes vector code of a part only.
+const LANES: usize = 64;
 
 /// [`TANH`] in a table whose length is a power of two: masked indices are within it, so that nothing needs checking.
 static ENTRIES: [i32; 4096] = {
@@ -134,13 +134,17 @@ fn block(
         changed |= i32::from(before.1[lane].h.to_bits() ^ potentials[lane].h.to_bits());
         changed |= i32::from(before.1[lane].h_s.to_bits() ^ potentials[lane].h_s.to_bits());
     }
-    let mut most = i16::MIN;
-    for potentials in &*potentials {
-        most = most.max(potentials.h.to_bits());
+    let mut spiking = [0u8; LANES];
+    for lane in 0..LANES {
+        spiking[lane] = u8::from(constants.spikes(i32::from(potentials[lane].h.to_bits())));
     }
-    if i32::from(most) >= constants.least {
-        for (lane, potentials) in potentials.iter().enumerate() {
-            plain::push(constants, first + lane, i32::from(potentials.h.to_bits()), spikes);
+    // Few spike: eight at a time are looked at as one number.
+    for (eight, spiking) in spiking.as_chunks::<8>().0.iter().enumerate() {
+        let mut spiking = u64::from_le_bytes(*spiking);
+        while spiking != 0 {
+            let lane = (8 * eight + spiking.trailing_zeros() as usize / 8) % LANES;
+            plain::push(constants, first + lane, i32::from(potentials[lane].h.to_bits()), spikes);
+            spiking &= spiking - 1;
         }
     }
     (beyond != 0, changed != 0)

@@ -9,6 +9,8 @@ use crate::spikes::Spike;
 
 /// Words of a row at a time: on hosts those of a wide vector, on devices what registers hold.
 const WORDS: usize = if cfg!(target_os = "none") { 2 } else { 16 };
+/// Words at a time of what is left of a row, on hosts.
+const FEW: usize = 4;
 /// Spikes after which 16-bit lanes are emptied: so many times 254 fits.
 const FULL: usize = 256;
 
@@ -88,7 +90,16 @@ impl Plane<'_, '_> {
             self.add_words::<BITS, LANES, WORDS>(word, sums);
             word += WORDS;
         }
-        for sums in blocks.into_remainder().chunks_mut((32 / BITS) as usize) {
+        let mut rest = blocks.into_remainder();
+        if WORDS > FEW {
+            let mut blocks = rest.chunks_exact_mut(FEW * (32 / BITS) as usize);
+            for sums in blocks.by_ref() {
+                self.add_words::<BITS, LANES, FEW>(word, sums);
+                word += FEW;
+            }
+            rest = blocks.into_remainder();
+        }
+        for sums in rest.chunks_mut((32 / BITS) as usize) {
             self.add_words::<BITS, LANES, 1>(word, sums);
             word += 1;
         }

@@ -1,20 +1,20 @@
 //! The dense product of the backward pass: ∂L/∂s of a layer is ∂L/∂i of the layer above times its weights.
 
-use super::{Block, Real, zeros};
-use super::lanes::{in_blocks, store, view};
+use super::lanes::{in_blocks, load, store, view};
+use super::panel::PANEL;
+use super::{Block, Real, simd, zeros};
 use pulp::NullaryFnOnce;
 
-/// Neurons below whose sums stay in registers together.
-const WIDTH: usize = 32;
+/// Columns of weights that are turned at once.
+const COLUMNS: usize = 16;
 /// Timesteps that share one look at the weights.
 const ROWS: usize = 4;
+/// Panels above whose weights are taken at once: those to a panel's neurons (32 KB in f32) stay near for all timesteps.
+const PANELS: usize = 2;
 
-/// The weights from a panel of neurons to the layer above, turned and cut: tiles of 32 of the panel's neurons (the last
-/// one may have fewer), each `[neurons above, neurons of the tile]`.
+/// The weights from a panel of neurons to the layer above, turned: `[neurons above, neurons of the panel]`.
 #[derive(Clone, Debug)]
 pub struct Turned<R> {
-    /// Neurons above.
-    above: usize,
     /// Neurons of the panel.
     below: usize,
     numbers: Block<R>,
@@ -23,15 +23,17 @@ pub struct Turned<R> {
 impl<R: Real> Turned<R> {
     /// Turns `[below, above]` weights.
     pub fn new(weights: &[R], above: usize) -> Self {
+        let below = weights.len() / above;
         let mut numbers = zeros(weights.len());
-        let mut places = numbers.iter_mut();
-        for rows in weights.chunks(WIDTH * above) {
-            for column in 0..above {
-                let column = rows.iter().skip(column).step_by(above);
-                column.zip(places.by_ref()).for_each(|(&weight, place)| *place = weight);
+        // A few columns at a time: the lines of the cache that they are written to stay in it until they are full.
+        for (numbers, first) in numbers.chunks_mut(COLUMNS * below).zip((0..).step_by(COLUMNS)) {
+            for (n, row) in weights.chunks_exact(above).enumerate() {
+                for (place, &weight) in numbers[n..].iter_mut().step_by(below).zip(&row[first..]) {
+                    *place = weight;
+                }
             }
         }
-        Self { above, below: weights.len() / above, numbers }
+        Self { below, numbers }
     }
 
     /// Fills a sample's ∂L/∂s, `[timesteps, below]`, from ∂L/∂i of the layer above, `[timesteps, neurons]` for each of its
@@ -52,66 +54,113 @@ impl<R: Real> NullaryFnOnce for Product<'_, R> {
 
     #[inline(always)]
     fn call(self) {
-        let Self { weights: Turned { above, below, numbers }, g_i, g_s } = self;
-        let steps = g_s.len() / below;
-        for (index, tile) in numbers.chunks(WIDTH * above).enumerate() {
-            let width = tile.len() / above;
-            let g_s = &mut g_s[index * WIDTH..];
-            let mut t = 0;
-            if width == WIDTH {
-                while t + ROWS <= steps {
-                    four_steps(tile, (g_i, steps, t), &mut g_s[t * below..], *below);
-                    t += ROWS;
+        let Self { weights: Turned { below, numbers }, g_i, g_s } = self;
+        let (below, steps) = (*below, g_s.len() / below);
+        let mut weights = &numbers[..];
+        for (pass, g_i) in g_i.chunks(PANELS).enumerate() {
+            let rows: usize = g_i.iter().map(|g_i| g_i.len() / steps).sum();
+            let (now, behind) = weights.split_at(rows * below);
+            weights = behind;
+            let share = Share { weights: now, below, g_i, steps, fresh: pass == 0 };
+            // As many sums side by side as the processor's registers hold.
+            let mut done = 0;
+            if simd::many_registers() {
+                if below == PANEL {
+                    share.add::<PANEL>(0, g_s);
+                    done = PANEL;
+                } else if below >= PANEL / 2 {
+                    share.add::<{ PANEL / 2 }>(0, g_s);
+                    done = PANEL / 2;
                 }
             }
-            for t in t..steps {
-                in_blocks!(width, |at, N| {
-                    let mut sum = [R::ZERO; N];
-                    let g_i = g_i.iter().flat_map(|g_i| row(g_i, steps, t));
-                    for (k, &g) in g_i.enumerate() {
-                        let weights = view::<R, N>(tile, k * width + at);
-                        for n in 0..N {
-                            sum[n] = g.mul_add(weights[n], sum[n]);
-                        }
+            in_blocks!(below - done, |at, N| {
+                share.add::<N>(done + at, g_s);
+            });
+        }
+    }
+}
+
+/// What some panels above have to do with ∂L/∂s of a panel of neurons.
+struct Share<'a, R> {
+    /// `[neurons of the panels above, below]`.
+    weights: &'a [R],
+    below: usize,
+    g_i: &'a [&'a [R]],
+    steps: usize,
+    /// There is no other share yet.
+    fresh: bool,
+}
+
+impl<R: Real> Share<'_, R> {
+    /// Adds it to ∂L/∂s of the `N` neurons from `at` on.
+    #[inline(always)]
+    fn add<const N: usize>(&self, at: usize, g_s: &mut [R]) {
+        let mut t = 0;
+        while t + ROWS <= self.steps {
+            self.four_steps::<N>(at, t, g_s);
+            t += ROWS;
+        }
+        for t in t..self.steps {
+            let mut sum = self.start::<N>(at, t, g_s);
+            let mut first = 0;
+            for panel in self.g_i {
+                let g = self.row(panel, t);
+                for (weights, &g) in self.weights(first).zip(g) {
+                    let weights = view::<R, N>(weights, at);
+                    for n in 0..N {
+                        sum[n] = g.mul_add(weights[n], sum[n]);
                     }
-                    store(g_s, t * below + at, sum);
-                });
+                }
+                first += g.len();
             }
+            store(g_s, t * self.below + at, sum);
         }
     }
-}
 
-/// Timestep `t` of a panel's block.
-#[inline(always)]
-fn row<R>(block: &[R], steps: usize, t: usize) -> &[R] {
-    let width = block.len() / steps;
-    &block[t * width..][..width]
-}
-
-/// [`ROWS`] timesteps, from `t` on, of [`WIDTH`] neurons.
-#[inline(always)]
-fn four_steps<R: Real>(tile: &[R], (g_i, steps, t): (&[&[R]], usize, usize), g_s: &mut [R], below: usize) {
-    // Four names instead of an array: so the sums stay in registers.
-    let (mut a, mut b, mut c, mut d) =
-        ([R::ZERO; WIDTH], [R::ZERO; WIDTH], [R::ZERO; WIDTH], [R::ZERO; WIDTH]);
-    let mut weights = tile.as_chunks::<WIDTH>().0;
-    for panel in g_i {
-        let row = |m: usize| row(panel, steps, t + m);
-        let (of_panel, behind) = weights.split_at(row(0).len());
-        weights = behind;
-        let rows = row(0).iter().zip(row(1)).zip(row(2).iter().zip(row(3)));
-        for (weights, ((&g_a, &g_b), (&g_c, &g_d))) in of_panel.iter().zip(rows) {
-            for n in 0..WIDTH {
-                let weight = weights[n];
-                a[n] = g_a.mul_add(weight, a[n]);
-                b[n] = g_b.mul_add(weight, b[n]);
-                c[n] = g_c.mul_add(weight, c[n]);
-                d[n] = g_d.mul_add(weight, d[n]);
+    /// [`ROWS`] timesteps, from `t` on.
+    #[inline(always)]
+    fn four_steps<const N: usize>(&self, at: usize, t: usize, g_s: &mut [R]) {
+        let start = |m: usize| self.start::<N>(at, t + m, g_s);
+        // Four names instead of an array: so the sums stay in registers.
+        let (mut a, mut b, mut c, mut d) = (start(0), start(1), start(2), start(3));
+        let mut first = 0;
+        for panel in self.g_i {
+            let row = |m: usize| self.row(panel, t + m);
+            let rows = row(0).iter().zip(row(1)).zip(row(2).iter().zip(row(3)));
+            for (weights, ((&g_a, &g_b), (&g_c, &g_d))) in self.weights(first).zip(rows) {
+                let weights = view::<R, N>(weights, at);
+                for n in 0..N {
+                    let weight = weights[n];
+                    a[n] = g_a.mul_add(weight, a[n]);
+                    b[n] = g_b.mul_add(weight, b[n]);
+                    c[n] = g_c.mul_add(weight, c[n]);
+                    d[n] = g_d.mul_add(weight, d[n]);
+                }
             }
+            first += row(0).len();
+        }
+        for (m, sums) in [a, b, c, d].into_iter().enumerate() {
+            store(g_s, (t + m) * self.below + at, sums);
         }
     }
-    for (m, sums) in [a, b, c, d].into_iter().enumerate() {
-        store(g_s, m * below, sums);
+
+    /// What stands in ∂L/∂s already.
+    #[inline(always)]
+    fn start<const N: usize>(&self, at: usize, t: usize, g_s: &[R]) -> [R; N] {
+        if self.fresh { [R::ZERO; N] } else { load(g_s, t * self.below + at) }
+    }
+
+    /// The weights to each neuron above, from number `first` on.
+    #[inline(always)]
+    fn weights(&self, first: usize) -> impl Iterator<Item = &[R]> {
+        self.weights[first * self.below..].chunks_exact(self.below)
+    }
+
+    /// Timestep `t` of a panel above.
+    #[inline(always)]
+    fn row<'a>(&self, panel: &'a [R], t: usize) -> &'a [R] {
+        let width = panel.len() / self.steps;
+        &panel[t * width..][..width]
     }
 }
 

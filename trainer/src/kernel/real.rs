@@ -1,7 +1,7 @@
 //! The two kinds of number that training runs in.
 
-use super::compare::{self, GROUP};
 use super::Compiled;
+use super::compare::{self, GROUP};
 use candle_core::WithDType;
 use std::ops::{Add, AddAssign, Mul, MulAssign, Sub};
 

@@ -147,6 +147,15 @@ pub(crate) fn arch() -> pulp::Arch {
     })
 }
 
+/// True if there are so many registers, and such long ones, that 256 sums of f32 fit beside all else.
+#[inline(always)]
+pub(super) fn many_registers() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return matches!(arch(), pulp::Arch::V4(_));
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

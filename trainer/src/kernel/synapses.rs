@@ -20,12 +20,7 @@ pub(super) fn leak_and_add<R: Real, const N: usize>(
 /// `sum += Σ value * row` over the `chosen` rows, `N` numbers of each; rows are `width` apart, and without values each
 /// counts once.
 #[inline(always)]
-fn gather<R: Real, const N: usize>(
-    sum: &mut [R; N],
-    rows: &[R],
-    width: usize,
-    spikes: (&[u16], &[R]),
-) {
+fn gather<R: Real, const N: usize>(sum: &mut [R; N], rows: &[R], width: usize, spikes: (&[u16], &[R])) {
     if width == N {
         // Rows side by side are found with one look at the slice's end instead of two.
         let rows = rows.as_chunks::<N>().0;
