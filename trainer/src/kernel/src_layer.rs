@@ -528,32 +528,62 @@ impl<R: Real> SrcLayer<R> {
         &self,
         flow: Flow,
         first: bool,
+        states: (&[R], &[R], &[R]),
+        step: &mut Step<R>,
+        carried: &mut Carried<R>,
+    ) {
+        // Detached, nothing is carried until the first timestep hands over to the initial states.
+        match (flow.bypass, !flow.detach || first) {
+            (true, true) => self.full_blocks::<true, true>(states, step, carried),
+            (true, false) => self.full_blocks::<true, false>(states, step, carried),
+            (false, true) => self.full_blocks::<false, true>(states, step, carried),
+            (false, false) => self.full_blocks::<false, false>(states, step, carried),
+        }
+    }
+
+    /// [`Self::full_step`] with or without the bypass; what h and h_s take back in time is carried if `CARRIES`.
+    #[inline(always)]
+    fn full_blocks<const BYPASS: bool, const CARRIES: bool>(
+        &self,
         (h, h_before, y): (&[R], &[R], &[R]),
         step: &mut Step<R>,
         carried: &mut Carried<R>,
     ) {
-        let c = &self.constants;
-        let carries = !flow.detach || first;
-        let inverse = R::ONE / (R::ONE - c.z);
-        for k in 0..h.len() {
-            let open = flow.bypass || h[k] > R::ZERO;
-            // Detached, nothing is carried until the first timestep hands over to the initial states.
-            let g_h = if open { step.g_s[k] } else { R::ZERO } + carried.c_h[k];
-            let g_hs = carried.g_hs[k];
-            let candidate = (h[k] - c.z * h_before[k]) * inverse;
-            let u = (R::ONE - candidate * candidate) * (R::ONE - c.z) * g_h;
-            carried.g_i[k] = (R::ONE - y[k] * y[k]) * u + c.alpha * carried.g_i[k];
-            if carries {
-                let z_s = self.z_s(h[k], h_before[k]);
-                carried.c_h[k] = c.r * u + c.z * g_h + (R::ONE - z_s) * g_hs;
-                carried.g_hs[k] = c.r_s * u + z_s * g_hs;
+        // Copied out: a choice between two fields behind a reference becomes a gather.
+        let Constants { alpha, z, r, r_s, z_s_hyp, z_s_dep, gate, .. } = self.constants;
+        let (half, previous) = (R::of(0.5), gate == Gate::Previous);
+        let inverse = R::ONE / (R::ONE - z);
+        in_blocks!(h.len(), |start, N| {
+            let (h, y) = (load::<R, N>(h, start), load::<R, N>(y, start));
+            let before = load::<R, N>(h_before, start);
+            let g_s = load::<R, N>(&step.g_s, start);
+            let (mut g_i, mut c_h) = (load::<R, N>(&carried.g_i, start), load::<R, N>(&carried.c_h, start));
+            let g_hs = load::<R, N>(&carried.g_hs, start);
+            let (mut u, mut g_h, mut next) = (g_s, g_s, g_hs);
+            for k in 0..N {
+                g_h[k] = if BYPASS || h[k] > R::ZERO { g_s[k] } else { R::ZERO } + c_h[k];
+                let candidate = (h[k] - z * before[k]) * inverse;
+                u[k] = (R::ONE - candidate * candidate) * (R::ONE - z) * g_h[k];
+                g_i[k] = (R::ONE - y[k] * y[k]) * u[k] + alpha * g_i[k];
+                if CARRIES {
+                    let gate = if previous { before[k] } else { h[k] };
+                    let z_s = if gate > half { z_s_dep } else { z_s_hyp };
+                    c_h[k] = r * u[k] + z * g_h[k] + (R::ONE - z_s) * g_hs[k];
+                    next[k] = r_s * u[k] + z_s * g_hs[k];
+                }
             }
-            (step.u[k], step.g_h[k], step.g_hs[k]) = (u, g_h, g_hs);
-        }
+            store(&mut carried.g_i, start, g_i);
+            store(&mut carried.c_h, start, c_h);
+            store(&mut carried.g_hs, start, next);
+            store(&mut step.u, start, u);
+            store(&mut step.g_h, start, g_h);
+            store(&mut step.g_hs, start, g_hs);
+        });
     }
 
     /// Adds timestep `t`'s share to the gradient of a learnt constant; `g_i` is ∂L/∂i\[t\], and h and h_s of the timestep before
     /// stand behind `kept`.
+    #[inline(always)]
     fn learn_step(
         &self,
         learnt: Learnable,
@@ -595,14 +625,9 @@ impl<R: Real> SrcLayer<R> {
             Learnable::H0 | Learnable::HS0 | Learnable::Leak | Learnable::Threshold => {}
         }
     }
-
-    #[inline(always)]
-    fn z_s(&self, h: R, h_before: R) -> R {
-        let gate = if self.constants.gate == Gate::Previous { h_before } else { h };
-        if gate > R::of(0.5) { self.constants.z_s_dep } else { self.constants.z_s_hyp }
-    }
 }
 
+#[inline(always)]
 fn dot<R: Real>(a: &[R], b: &[R]) -> R {
     a.iter().zip(b).fold(R::ZERO, |sum, (&a, &b)| sum + a * b)
 }
