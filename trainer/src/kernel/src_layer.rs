@@ -98,6 +98,61 @@ struct Step<R> {
     g_h: Vec<R>,
     /// At h_s, before it is carried on.
     g_hs: Vec<R>,
+    /// Neurons' shares of the gradients of learnt constants.
+    shares: Shares<R>,
+}
+
+/// Sums that are made side by side.
+const CHAINS: usize = 4;
+
+/// The shares of a timestep's neurons in some gradients that all neurons share, to be added up in the neurons' order. Each addition
+/// waits for the one before it, so some sums are made at once.
+struct Shares<R> {
+    /// Those of each sum, one per neuron.
+    shares: [Vec<R>; CHAINS],
+    /// The gradient that each sum belongs to, and whether it begins with that instead of 0.
+    sums: [(usize, bool); CHAINS],
+    waiting: usize,
+}
+
+impl<R: Real> Shares<R> {
+    fn new(neurons: usize) -> Self {
+        let shares = std::array::from_fn(|_| vec![R::ZERO; neurons]);
+        Self { shares, sums: [(0, false); CHAINS], waiting: 0 }
+    }
+
+    /// Takes up each neuron's share in gradient `place`.
+    #[inline(always)]
+    fn take(&mut self, place: usize, goes_on: bool, gradients: &mut [R], share: impl Fn(usize) -> R) {
+        let shares = &mut self.shares[self.waiting];
+        for (k, place) in shares.iter_mut().enumerate() {
+            *place = share(k);
+        }
+        self.sums[self.waiting] = (place, goes_on);
+        self.waiting += 1;
+        if self.waiting == CHAINS {
+            self.add(gradients);
+        }
+    }
+
+    /// Adds what was taken up.
+    #[inline(always)]
+    fn add(&mut self, gradients: &mut [R]) {
+        let sums = self.sums;
+        let start = |chain: usize| if sums[chain].1 { gradients[sums[chain].0] } else { R::ZERO };
+        let (mut a, mut b, mut c, mut d) = (start(0), start(1), start(2), start(3));
+        let [of_a, of_b, of_c, of_d] = &self.shares;
+        for (((&of_a, &of_b), &of_c), &of_d) in of_a.iter().zip(of_b).zip(of_c).zip(of_d) {
+            a += of_a;
+            b += of_b;
+            c += of_c;
+            d += of_d;
+        }
+        for ((place, goes_on), sum) in sums.into_iter().zip([a, b, c, d]).take(self.waiting) {
+            gradients[place] = if goes_on { sum } else { gradients[place] + sum };
+        }
+        self.waiting = 0;
+    }
 }
 
 /// A sample's states over time, `[timesteps, neurons of a panel]`, as the forward pass kept them.
@@ -384,7 +439,8 @@ impl<R: Real> SrcLayer<R> {
         let (h0, h_s0) = (&self.h0[panel.clone()], &self.h_s0[panel.clone()]);
         let zeros = || vec![R::ZERO; neurons];
         let mut carried = Carried { g_i: zeros(), c_h: zeros(), g_hs: zeros() };
-        let mut step = Step { g_s: zeros(), u: zeros(), g_h: zeros(), g_hs: zeros() };
+        let shares = Shares::new(neurons);
+        let mut step = Step { g_s: zeros(), u: zeros(), g_h: zeros(), g_hs: zeros(), shares };
         let (g_b, mut g_learnt) = g_p.split_at_mut(neurons);
         let plain = flow.detach && self.learn.is_empty() && self.constants.z == R::ZERO;
         if plain {
@@ -407,12 +463,12 @@ impl<R: Real> SrcLayer<R> {
             };
             self.full_step(flow, t == 0, (h, before.0, y), &mut step, &mut carried);
             g_b.iter_mut().zip(&step.u).for_each(|(g_b, &u)| *g_b += u);
-            let mut rest = &mut *g_learnt;
+            let mut place = 0;
             for &learnt in &self.learn {
-                let (sums, behind) = rest.split_at_mut(learnt.numbers(neurons));
-                rest = behind;
-                self.learn_step(learnt, t, (&kept, before), &step, &carried.g_i, sums);
+                self.learn_step(learnt, t, (&kept, before), &mut step, &carried.g_i, (g_learnt, place));
+                place += learnt.numbers(neurons);
             }
+            step.shares.add(g_learnt);
             g_i[t * neurons..][..neurons].copy_from_slice(&carried.g_i);
         }
         // What is carried out of the first timestep belongs to the initial states.
@@ -581,53 +637,53 @@ impl<R: Real> SrcLayer<R> {
         });
     }
 
-    /// Adds timestep `t`'s share to the gradient of a learnt constant; `g_i` is ∂L/∂i\[t\], and h and h_s of the timestep before
-    /// stand behind `kept`.
+    /// Takes up timestep `t`'s share of the gradient of a learnt constant, which stands at `place` of all of theirs; `g_i` is ∂L/∂i\[t\],
+    /// and h and h_s of the timestep before stand behind `kept`.
     #[inline(always)]
     fn learn_step(
         &self,
         learnt: Learnable,
         t: usize,
         (kept, (h_before, h_s_before)): (&Kept<'_, R>, (&[R], &[R])),
-        step: &Step<R>,
+        step: &mut Step<R>,
         g_i: &[R],
-        sums: &mut [R],
+        (gradients, place): (&mut [R], usize),
     ) {
         let (c, n) = (&self.constants, g_i.len());
         let (h, y) = (row(kept.h, t, n), row(kept.y, t, n));
+        let (h_before, Step { u, g_h, g_hs, shares, .. }) = (&h_before[..n], step);
+        let (u, g_h) = (&u[..n], &g_h[..n]);
         match learnt {
             // i is 0 before the first timestep.
             Learnable::Alpha if t == 0 => {}
-            Learnable::Alpha => sums[0] += dot(g_i, row(kept.i, t - 1, n)),
+            Learnable::Alpha => {
+                let before = row(kept.i, t - 1, n);
+                shares.take(place, false, gradients, |k| g_i[k] * before[k]);
+            }
             Learnable::Rho => {
                 let i = row(kept.i, t, n);
-                for k in 0..n {
-                    sums[0] += step.u[k] * (y[k] - i[k] * c.rho_inverse * (R::ONE - y[k] * y[k]));
-                }
+                let share = |k: usize| u[k] * (y[k] - i[k] * c.rho_inverse * (R::ONE - y[k] * y[k]));
+                shares.take(place, true, gradients, share);
             }
             Learnable::Z => {
                 let inverse = R::ONE / (R::ONE - c.z);
-                for k in 0..n {
-                    let candidate = (h[k] - c.z * h_before[k]) * inverse;
-                    sums[0] += step.g_h[k] * (h_before[k] - candidate);
-                }
+                let candidate = |k: usize| (h[k] - c.z * h_before[k]) * inverse;
+                shares.take(place, true, gradients, |k| g_h[k] * (h_before[k] - candidate(k)));
             }
-            Learnable::R => sums[0] += dot(&step.u, h_before),
-            Learnable::RS => sums[0] += dot(&step.u, h_s_before),
+            Learnable::R => shares.take(place, false, gradients, |k| u[k] * h_before[k]),
+            Learnable::RS => {
+                let before = &h_s_before[..n];
+                shares.take(place, false, gradients, |k| u[k] * before[k]);
+            }
             Learnable::ZS => {
                 for k in 0..n {
                     let gate = if c.gate == Gate::Previous { h_before[k] } else { h[k] };
                     let which = usize::from(gate > R::of(0.5));
-                    sums[which] += step.g_hs[k] * (h_s_before[k] - h_before[k]);
+                    gradients[place + which] += g_hs[k] * (h_s_before[k] - h_before[k]);
                 }
             }
             // Theirs is what is left when all timesteps are done.
             Learnable::H0 | Learnable::HS0 | Learnable::Leak | Learnable::Threshold => {}
         }
     }
-}
-
-#[inline(always)]
-fn dot<R: Real>(a: &[R], b: &[R]) -> R {
-    a.iter().zip(b).fold(R::ZERO, |sum, (&a, &b)| sum + a * b)
 }
