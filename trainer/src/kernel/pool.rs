@@ -25,8 +25,10 @@ impl<R: Real> Pool<R> {
     /// A block of `length` numbers, whose values are whatever they were.
     pub fn take(&self, length: usize) -> Block<R> {
         let mut free = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = free.iter().position(|block| block.capacity() >= length);
-        let mut block = fits.map_or_else(|| Block::new(LINE), |index| free.swap_remove(index));
+        // The smallest that fits: a larger one may be wanted for what only it can hold.
+        let fits = (0..free.len()).filter(|&index| free[index].capacity() >= length);
+        let smallest = fits.min_by_key(|&index| free[index].capacity());
+        let mut block = smallest.map_or_else(|| Block::new(LINE), |index| free.swap_remove(index));
         drop(free);
         block.resize(length, R::ZERO);
         block
