@@ -22,6 +22,7 @@ pub mod panel;
 mod pool;
 pub mod product;
 mod real;
+mod shares;
 pub mod simd;
 pub mod src_layer;
 pub mod synapses;
