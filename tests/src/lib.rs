@@ -4,6 +4,7 @@ pub mod flash;
 pub mod host_board;
 pub mod image;
 pub mod played;
+pub mod process;
 pub mod proxy;
 pub mod variants;
 

@@ -426,8 +426,7 @@ fn the_commands_run_on_a_board() {
             assert_ne!(stderr.read_line(&mut words).unwrap(), 0, "{words}");
         }
         if let Some(signal) = signal {
-            let killed = Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
-            assert!(killed.success());
+            spikelet_tests::process::signal(&process, signal);
         }
         let output = process.wait_with_output().unwrap();
         assert!(output.status.success(), "{words}");

@@ -4,12 +4,13 @@ use candle_core::{DType, Device, safetensors};
 use serde_json::Value;
 use spikelet::cell::SrcCell;
 use spikelet::reproduce::neuron::{simulate, stimulus};
+use spikelet_tests::process::{signal, wait_until};
 use spikelet_tests::{binary, real_data, root, spikelet};
 use std::fs;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
+use tempfile::NamedTempFile;
 
 /// Bound in f64.
 const EXACT: f64 = 1e-9;
@@ -288,38 +289,29 @@ fn networks_are_trained_once() {
 /// A worker that is trained with, killed or watched while others work in the same folder.
 struct Worker {
     child: Child,
-    stderr: std::thread::JoinHandle<String>,
+    stderr: NamedTempFile,
 }
 
 impl Worker {
     fn start(data: &Path, out: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(binary());
         command.args(["reproduce", "--json", "--data"]).arg(data).arg("--out").arg(out).args(arguments);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut pipe = child.stderr.take().unwrap();
-        let stderr = std::thread::spawn(move || {
-            let mut text = String::new();
-            pipe.read_to_string(&mut text).unwrap();
-            text
-        });
+        let stderr = NamedTempFile::new().unwrap();
+        let child = command.stdout(Stdio::piped()).stderr(stderr.reopen().unwrap()).spawn().unwrap();
         Self { child, stderr }
+    }
+
+    /// What it said so far.
+    fn said(&self) -> String {
+        fs::read_to_string(self.stderr.path()).unwrap()
     }
 
     /// The table it prints, and what it says on the way.
     fn end(self) -> (Value, String) {
         let output = self.child.wait_with_output().unwrap();
-        let stderr = self.stderr.join().unwrap();
+        let stderr = fs::read_to_string(self.stderr.path()).unwrap();
         assert!(output.status.success(), "{stderr}");
         (serde_json::from_slice(&output.stdout).unwrap(), stderr)
-    }
-}
-
-/// Waits until a file has so many lines.
-fn wait_for(path: &Path, lines: usize) {
-    let start = Instant::now();
-    while fs::read_to_string(path).unwrap_or_default().lines().count() < lines {
-        assert!(start.elapsed() < Duration::from_secs(300), "{} does not grow", path.display());
-        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -334,13 +326,17 @@ fn a_killed_workers_run_is_taken_up() {
     let (shared, alone) = (folder.path().join("shared"), folder.path().join("alone"));
     let mut first = Worker::start(&data, &shared, &arguments);
     let run = |out: &Path| out.join("runs/mnist-rate-src-5/e6-T20-n1500/seed0");
-    wait_for(&run(&shared).join("metrics.jsonl"), 1);
+    let epochs =
+        || fs::read_to_string(run(&shared).join("metrics.jsonl")).unwrap_or_default().lines().count();
+    wait_until("the second epoch", || epochs() >= 2);
+    // Held in the middle of its run, which the second worker waits for.
+    signal(&first.child, "-STOP");
     let second = Worker::start(&data, &shared, &arguments);
-    wait_for(&run(&shared).join("metrics.jsonl"), 2);
+    wait_until("the wait of the second worker", || second.said().contains("waiting for 1 runs"));
     first.child.kill().unwrap();
     first.child.wait().unwrap();
     let metrics = fs::read_to_string(run(&shared).join("metrics.jsonl")).unwrap();
-    let (done, trained) = (metrics.lines().count(), first.stderr.join().unwrap());
+    let (done, trained) = (metrics.lines().count(), first.said());
     assert!(done < 6 && !trained.contains(": trained"), "it was not killed in time: {trained}");
     let (table, said) = second.end();
     assert!(said.contains("waiting for 1 runs") && said.contains("seed 0: trained"), "{said}");
