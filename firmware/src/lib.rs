@@ -6,6 +6,8 @@
 mod application;
 #[cfg(target_os = "none")]
 pub mod board;
+#[cfg(all(target_os = "none", feature = "emulated"))]
+mod channel;
 mod clock;
 #[cfg(target_os = "none")]
 pub mod idle;

@@ -1,6 +1,7 @@
 //! The log: defmt's frames, written to the debugger or emulator through semihosting.
 #![allow(unsafe_code, reason = "defmt asks for it: a logger must be used by one writer at a time")]
 
+use crate::channel;
 use core::cell::UnsafeCell;
 use cortex_m_semihosting::hio::{self, HostStream};
 
@@ -22,7 +23,8 @@ fn write(bytes: &[u8]) {
     // SAFETY: see `Shared`; the reference ends with this function, which calls nothing that logs.
     let host = unsafe { &mut *HOST.0.get() };
     if host.is_none() {
-        *host = hio::hstdout().ok();
+        // Standard output is the channel's if there is one.
+        *host = if channel::is_asked() { hio::hstderr() } else { hio::hstdout() }.ok();
     }
     if let Some(host) = host {
         // A log that nobody takes is lost.

@@ -53,7 +53,7 @@ fn main() -> ! {
     #[cfg(feature = "slots")]
     static mut MODELS: MaybeUninit<Stored<board::flash::Flash>> = MaybeUninit::uninit();
 
-    let (board, mut uart) = board::start();
+    let (board, mut wire) = board::start();
     #[cfg(feature = "hang")]
     if start::resets().0 == 0 {
         loop {
@@ -77,7 +77,7 @@ fn main() -> ! {
     #[cfg(feature = "recursion")]
     defmt::info!("{=u32}", ackermann(file.id(), file.id()));
     let buffers = Buffers { request: REQUEST, reply: REPLY, spiking: SPIKING, observed: OBSERVED };
-    run(APPLICATION, file, network, board, models, &mut uart, buffers)
+    run(APPLICATION, file, network, board, models, &mut wire, buffers)
 }
 
 /// Memory of the application, whose type depends on the board, and which would else be on the stack for ever.
@@ -112,20 +112,20 @@ fn keep<B: Board + 'static, M: ModelStore + 'static, S: SpikeSource + 'static, O
 
 /// Answers the host, and ends or starts anew as it says. Not part of `main`, so that its stack is not in use while models are tried.
 #[inline(never)]
-fn run<B: Board + 'static, U: Read + ReadReady + Write>(
+fn run<B: Board + 'static, W: Read + ReadReady + Write>(
     place: &'static mut Place,
     file: &'static ModelFile<'static>,
     network: &'static mut Network<'static, 'static>,
     board: B,
     models: impl ModelStore + 'static,
-    uart: &mut U,
+    wire: &mut W,
     buffers: Buffers<'_>,
 ) -> ! {
     let application = keep(place, file, network, board, models, board::live);
     if cfg!(feature = "live") {
         application.begin_live();
     }
-    let stop = application.serve(uart, buffers);
+    let stop = application.serve(wire, buffers);
     if matches!(stop, Stop::Restart) {
         start::announce(ResetCause::Model);
         cortex_m::peripheral::SCB::sys_reset();

@@ -11,7 +11,7 @@ pub mod variants;
 use spikelet::config::Config;
 use spikelet::data::{self, Dataset, DatasetName};
 use spikelet::deploy::{self, Measured};
-use spikelet::device::{self, Board, Client, Firmware, FirmwareOptions, Qemu};
+use spikelet::device::{self, Board, Client, Firmware, FirmwareOptions, Qemu, Wire};
 use spikelet::kernel::simd::{self, Simd};
 use spikelet::train;
 use spikelet_export::quantise::{FloatCell, FloatLayer, FloatLif, FloatSrc, LayerInput, quantise};
@@ -276,8 +276,13 @@ pub fn boot(model: &[u8]) -> Booted {
 
 /// Boots a board with a model.
 pub fn boot_on(board: Board, model: &[u8]) -> Booted {
+    boot_by(Wire::Uart, board, model)
+}
+
+/// Boots a board with a model, to talk to over a wire.
+pub fn boot_by(wire: Wire, board: Board, model: &[u8]) -> Booted {
     let (folder, firmware) = firmware(board, model, &[]);
-    let (qemu, client) = Qemu::start(board, &firmware.elf).unwrap();
+    let (qemu, client) = Qemu::start_by(wire, board, &firmware.elf).unwrap();
     Booted { qemu, client, firmware, _folder: folder }
 }
 

@@ -2,7 +2,8 @@
 
 use spikelet::data::{DatasetName, Images, Samples};
 use spikelet::device::{
-    Board, Client, ClientError, FirmwareOptions, InputKind, Qemu, build, measure, run_samples,
+    Board, Client, ClientError, DeviceInference, FirmwareOptions, InputKind, Qemu, Wire, build, measure,
+    run_samples,
 };
 use spikelet::simulate::{Stop, simulate};
 use spikelet_export::link::{self, LinkError, Reply, ReplyBody, Request, RequestBody, ResetCause};
@@ -62,6 +63,7 @@ fn networks_of_any_shape_and_coding_are_equal_to_the_host() {
     }
 }
 
+/// Over either wire, which differ neither in the answers nor in the counts.
 #[test]
 fn every_core_is_equal_to_the_host() {
     let model = random_model_in(&Width::ALL, PAPER, &[100, 67, 50, 64, 33, 40], [0, 60, 0], rate(), 10);
@@ -69,18 +71,45 @@ fn every_core_is_equal_to_the_host() {
     let images = images(10, 10, 10);
     let host = simulate(&file, &images, || {});
     for board in Board::ALL {
-        let mut booted = boot_on(board, &model);
-        assert_eq!(booted.client.hello().unwrap().board, board.machine());
-        for input in [InputKind::Spikes, InputKind::Pixels] {
-            let device = run_samples(&mut booted.client, &file, &images, input, Stop::AtTheEnd, |_| {});
-            let device = device.unwrap_or_else(|error| panic!("{board}, {input:?}: {error}"));
-            for (device, host) in device.iter().zip(&host.inferences) {
-                assert_eq!(device.inference, *host, "{board}, {input:?}");
+        let (_folder, firmware) = firmware(board, &model, &[]);
+        let mut counted = Vec::new();
+        for wire in [Wire::Uart, Wire::Channel] {
+            let (mut qemu, mut client) = Qemu::start_by(wire, board, &firmware.elf).unwrap();
+            assert_eq!(client.hello().unwrap().board, board.machine());
+            for input in [InputKind::Spikes, InputKind::Pixels] {
+                let device = run_samples(&mut client, &file, &images, input, Stop::AtTheEnd, |_| {});
+                let device = device.unwrap_or_else(|error| panic!("{board}, {wire:?}, {input:?}: {error}"));
+                for (device, host) in device.iter().zip(&host.inferences) {
+                    assert_eq!(device.inference, *host, "{board}, {wire:?}, {input:?}");
+                }
+                let ticks = |of: fn(&DeviceInference) -> u32| {
+                    device.iter().map(|device| f64::from(of(device))).sum::<f64>()
+                };
+                counted.push((wire, ticks(|device| device.ticks), ticks(|device| device.ticks_encoding)));
             }
+            client.shutdown().unwrap();
+            assert!(qemu.wait().unwrap().success(), "{board}, {wire:?}: {}", qemu.words());
         }
-        booted.client.shutdown().unwrap();
-        assert!(booted.qemu.wait().unwrap().success(), "{board}");
+        // To a tick for each reading of the clock, and the dozen instructions that an interrupt takes now and then.
+        let [uart, channel] = [&counted[..2], &counted[2..]];
+        for (uart, channel) in uart.iter().zip(channel) {
+            let differ = |one: f64, other: f64| (one - other).abs() > 0.001 * one;
+            assert!(
+                !differ(uart.1, channel.1) && !differ(uart.2, channel.2),
+                "{board}: {uart:?}, {channel:?}"
+            );
+        }
     }
+}
+
+/// A host that goes away ends the emulation.
+#[test]
+fn a_closed_channel_ends_the_board() {
+    let (_folder, firmware) = firmware(BOARD, &random_model(&[4, 10], 5, rate(), 1), &[]);
+    let (mut qemu, client) = Qemu::start_by(Wire::Channel, BOARD, &firmware.elf).unwrap();
+    drop(client);
+    assert!(!qemu.wait().unwrap().success());
+    assert!(!qemu.log().is_empty(), "the log goes another way");
 }
 
 /// What the micro:bit's 16 KB of RAM are enough for.

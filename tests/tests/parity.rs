@@ -6,12 +6,12 @@
 use spikelet::cell::{Cell, CellName, Gate, Learnable, SpikeKind, SrcCell};
 use spikelet::config::{Coding, Config};
 use spikelet::data::{Dataset, DatasetName};
-use spikelet::device::{ClientError, InputKind, run_samples};
+use spikelet::device::{ClientError, InputKind, Wire, run_samples};
 use spikelet::simulate::{Stop, simulate};
 use spikelet_export::ModelFile;
 use spikelet_export::link::LinkError;
 use spikelet_runtime::Layer;
-use spikelet_tests::{boot, load, trained_model, trained_model_of};
+use spikelet_tests::{BOARD, boot_by, load, trained_model, trained_model_of};
 
 const STEPS: usize = 200;
 /// Images sent as spikes, which takes longer: the emulated UART is slow.
@@ -26,7 +26,7 @@ fn check_images(dataset: DatasetName, layers: &[usize], samples: usize) {
 /// Compares so many test samples, sent as each kind of input; the first count is the most.
 fn check(data: &Dataset, model: &[u8], inputs: &[(InputKind, usize)]) {
     let file = ModelFile::open(model).unwrap();
-    let mut board = boot(model);
+    let mut board = boot_by(Wire::Channel, BOARD, model);
     let client = &mut board.client;
     let hello = client.hello().unwrap();
     assert_eq!((hello.model, hello.steps), (file.id(), file.input().sequence()));

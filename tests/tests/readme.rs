@@ -53,7 +53,7 @@ fn every_command_is_one() {
 
 #[test]
 fn the_tour_works() {
-    run_block("## From digits to a board", 8);
+    run_block("## From digits to a board", 9);
 }
 
 #[test]

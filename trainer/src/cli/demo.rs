@@ -2,12 +2,12 @@
 
 use super::export::{self, Exported};
 use super::folder::DataFolder;
-use super::run::{self, BoardRun};
+use super::run::{self, BoardRun, Shown};
 use super::{model, show};
 use crate::config::{Coding, Config, parse_layers};
 use crate::data::{self, DatasetName};
 use crate::deploy;
-use crate::device::{self, Board, InputKind};
+use crate::device::{self, Board, InputKind, Wire};
 use crate::interrupt;
 use crate::simulate::Stop;
 use crate::train::{self, RunResult};
@@ -111,15 +111,8 @@ pub fn run(args: DemoArgs, json: bool) -> anyhow::Result<()> {
     model::write_atomically(&elf, &image)?;
 
     eprintln!("4/4 running {} test images on {}", images.len(), args.board);
-    let board = run::run_on_board(
-        args.board,
-        &firmware,
-        &file,
-        data.name,
-        &images,
-        InputKind::Spikes,
-        Stop::AtTheEnd,
-    )?;
+    let shown = Shown { dataset: data.name, images: &images, input: InputKind::Spikes, stop: Stop::AtTheEnd };
+    let board = run::run_on_board(Wire::Uart, args.board, &firmware, &file, &shown)?;
 
     let files = [
         (args.out.join("best.safetensors"), "trained network"),

@@ -5,7 +5,7 @@ use super::{model, show};
 use crate::data::{DatasetName, Samples};
 use crate::device::{
     self, Board, Client, ClientError, Costs, DeviceInference, Firmware, FirmwareOptions, InputKind, Paired,
-    Port, Qemu, Target, measure, run_beside_host,
+    Port, Qemu, Target, Wire, measure, run_beside_host, run_samples,
 };
 use crate::simulate::Stop;
 use crate::{interrupt, progress};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use spikelet_export::ModelFile;
 use std::io::{Read, Write};
 use std::ops::ControlFlow;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -37,11 +38,27 @@ pub struct RunArgs {
     /// What to send: spikes encoded on the host, or pixels to be encoded on the board (rate and latency code only).
     #[arg(long, value_enum, default_value_t = InputKind::Spikes)]
     input: InputKind,
+    /// What carries them to an emulated board.
+    #[arg(long, value_enum, default_value_t)]
+    wire: Wire,
     /// Let a sample's timesteps end as soon as the network has decided, if its model says when.
     #[arg(long, value_enum, default_value_t, value_name = "WHETHER")]
     early_exit: model::EarlyExit,
     #[command(flatten)]
     images: model::ImagesArgs,
+}
+
+/// What is shown to a board.
+#[derive(Debug)]
+pub struct Shown<'d> {
+    /// Where the samples are from.
+    pub dataset: DatasetName,
+    /// The samples.
+    pub images: &'d Samples,
+    /// What is sent of them.
+    pub input: InputKind,
+    /// When a sample ends.
+    pub stop: Stop,
 }
 
 /// What a run on a board shows.
@@ -102,15 +119,17 @@ pub fn run(args: RunArgs, json: bool) -> anyhow::Result<()> {
         "boards have no encoder for this model's input, so there are no pixels to send: leave out --input pixels"
     );
     let stop = args.early_exit.stop(&file);
+    let shown = Shown { dataset: data.name, images: &images, input: args.input, stop };
     let run = match &args.board {
         Target::Emulated(board) => {
             let firmware = build(*board, &args.model)?;
             interrupt::stop_on_ctrl_c();
-            run_on_board(*board, &firmware, &file, data.name, &images, args.input, stop)?
+            run_on_board(args.wire, *board, &firmware, &file, &shown)?
         }
         Target::Attached(port) => {
+            ensure!(args.wire == Wire::Uart, "an attached board has no emulator's channel: leave out --wire");
             interrupt::stop_on_ctrl_c();
-            run_on_port(port, &args.model, &file, data.name, &images, args.input, stop)?
+            run_on_port(port, &args.model, &file, &shown)?
         }
     };
     show::show(json, &run, print)?;
@@ -134,28 +153,46 @@ pub fn ensure_equal(run: &BoardRun) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Boots a board, shows it the images, and compares with the host.
+/// Boots a board, shows it the images, and compares with the host. Kernels and memory are measured over the UART in any case: its
+/// interrupt takes stack too.
 pub fn run_on_board(
+    wire: Wire,
     board: Board,
     firmware: &Firmware,
     file: &ModelFile<'_>,
-    dataset: DatasetName,
-    images: &Samples,
-    input: InputKind,
-    stop: Stop,
+    shown: &Shown<'_>,
 ) -> anyhow::Result<BoardRun> {
-    let (mut qemu, mut client) = Qemu::start(board, &firmware.elf)?;
+    let (mut qemu, mut client) = boot(wire, board, firmware, file)?;
+    let start = Instant::now();
+    let pairs = show_samples(&mut client, &board.to_string(), file, shown)?;
+    let seconds = start.elapsed().as_secs_f64();
+    if wire != Wire::Uart {
+        end(qemu, client)?;
+        (qemu, client) = boot(Wire::Uart, board, firmware, file)?;
+        run_samples(&mut client, file, &shown.images.take(1), shown.input, shown.stop, |_| {})?;
+    }
+    let costs = measure(&mut client, board, file, MEASURED_SPIKES)?;
+    end(qemu, client)?;
+    let measured = Measured::Instructions { board, firmware, costs };
+    Ok(summary(measured, file, shown, &pairs, seconds))
+}
+
+fn boot(
+    wire: Wire,
+    board: Board,
+    firmware: &Firmware,
+    file: &ModelFile<'_>,
+) -> anyhow::Result<(Qemu, Client<UnixStream>)> {
+    let (qemu, mut client) = Qemu::start_by(wire, board, &firmware.elf)?;
     let hello = client.hello().context("the board does not greet back")?;
     ensure!(hello.model == file.id(), "the board runs another model than the host");
+    Ok((qemu, client))
+}
 
-    let start = Instant::now();
-    let pairs = show_samples(&mut client, &board.to_string(), file, images, input, stop)?;
-    let seconds = start.elapsed().as_secs_f64();
-    let costs = measure(&mut client, board, file, MEASURED_SPIKES)?;
+fn end(mut qemu: Qemu, mut client: Client<UnixStream>) -> anyhow::Result<()> {
     client.shutdown()?;
     ensure!(qemu.wait()?.success(), "the board ended with a failing status: {}", qemu.words());
-    let measured = Measured::Instructions { board, firmware, costs };
-    Ok(summary(measured, file, dataset, images, input, stop, &pairs, seconds))
+    Ok(())
 }
 
 /// Shows an attached board the images, and compares with the host. The model at `path` has to be there already.
@@ -163,20 +200,17 @@ fn run_on_port(
     port: &Port,
     path: &Path,
     file: &ModelFile<'_>,
-    dataset: DatasetName,
-    images: &Samples,
-    input: InputKind,
-    stop: Stop,
+    shown: &Shown<'_>,
 ) -> anyhow::Result<BoardRun> {
     let (mut client, greeting) = port.connect()?;
     greeting.ensure_runs(file, path, port)?;
     let name = format!("{} on {port}", greeting.board);
     let start = Instant::now();
-    let pairs = show_samples(&mut client, &name, file, images, input, stop)?;
+    let pairs = show_samples(&mut client, &name, file, shown)?;
     let seconds = start.elapsed().as_secs_f64();
     let stack = client.memory()?.stack_used;
     let measured = Measured::Time { name, ticks_per_second: greeting.ticks_per_second, stack };
-    Ok(summary(measured, file, dataset, images, input, stop, &pairs, seconds))
+    Ok(summary(measured, file, shown, &pairs, seconds))
 }
 
 /// What was measured beside the results.
@@ -218,9 +252,7 @@ fn show_samples<S: Read + Write>(
     client: &mut Client<S>,
     name: &str,
     file: &ModelFile<'_>,
-    images: &Samples,
-    input: InputKind,
-    stop: Stop,
+    &Shown { images, input, stop, .. }: &Shown<'_>,
 ) -> Result<Vec<Paired>, ClientError> {
     let bar = progress::bar_above_words(name, images.len(), "samples");
     if bar.is_hidden() {
@@ -243,17 +275,14 @@ fn show_samples<S: Read + Write>(
     pairs
 }
 
-#[allow(clippy::too_many_arguments, reason = "each is one of the result's sources, and this is called once")]
 fn summary(
     measured: Measured<'_>,
     file: &ModelFile<'_>,
-    dataset: DatasetName,
-    images: &Samples,
-    input: InputKind,
-    stop: Stop,
+    shown: &Shown<'_>,
     pairs: &[Paired],
     seconds: f64,
 ) -> BoardRun {
+    let &Shown { ref dataset, images, input, stop } = shown;
     let labels = &images.labels()[..pairs.len()];
     let share = |count: usize| count as f64 / pairs.len() as f64;
     let right = |class: fn(&Paired) -> u16| {
@@ -273,7 +302,7 @@ fn summary(
     let run = BoardRun {
         board: String::new(),
         model: format!("{:08x}", file.id()),
-        dataset,
+        dataset: dataset.clone(),
         input,
         samples: pairs.len(),
         stopped: pairs.len() < images.len(),

@@ -14,7 +14,7 @@ pub use firmware::{Firmware, FirmwareOptions, Platform, build, build_kernels, ch
 pub use flash::{RealBoard, ensure_probe_rs, flash, flash_and_log};
 pub use kernels::{Compared, KernelCost, Kernels, run_kernels};
 pub use port::{Connection, Greeting, Port, PortError, Target};
-pub use qemu::Qemu;
+pub use qemu::{Qemu, Wire};
 pub use run::{Costs, DeviceInference, InputKind, LayerCosts, Paired, measure, run_beside_host, run_samples};
 pub use setup::{ensure_arm_gcc, ensure_qemu, ensure_target};
 

@@ -4,7 +4,9 @@ use super::port::READ;
 use super::{Board, Client, ensure_qemu};
 use crate::interrupt;
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
 use std::fs::File;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -17,6 +19,36 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// After this time firmware has started that logs nothing.
 const SILENCE: Duration = Duration::from_secs(5);
+
+/// Semihosting, and the same where the firmware is to talk through standard input and output: firmware/src/channel.rs looks for the word.
+const SEMIHOSTING: &str = "enable=on,target=native";
+const CHANNEL: &str = "enable=on,target=native,arg=channel";
+
+/// The emulator's standard streams.
+struct Standard {
+    input: Stdio,
+    output: Stdio,
+    error: Stdio,
+}
+
+impl Standard {
+    /// Where the UART is the wire: what the firmware prints, which for the application is its log in defmt's encoding, and QEMU's own words.
+    fn of_uart(folder: &TempDir) -> Result<Self> {
+        let file = |name: &str| File::create(folder.path().join(name));
+        Ok(Self { input: Stdio::null(), output: file("log")?.into(), error: file("words")?.into() })
+    }
+}
+
+/// What carries frames between the host and an emulated board.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Wire {
+    /// The emulated UART, byte by byte, as on a board.
+    #[default]
+    Uart,
+    /// The emulator's own channel: the same answers and counts, many times as fast.
+    Channel,
+}
 
 /// A running emulation; ended when dropped.
 #[derive(Debug)]
@@ -32,6 +64,28 @@ impl Qemu {
     /// If QEMU is missing and cannot be installed, or does not start.
     pub fn start(board: Board, elf: &Path) -> Result<(Self, Client<UnixStream>)> {
         Self::start_with_flash(board, elf, None)
+    }
+
+    /// The same with any wire.
+    ///
+    /// # Errors
+    /// As [`Qemu::start`].
+    pub fn start_by(wire: Wire, board: Board, elf: &Path) -> Result<(Self, Client<UnixStream>)> {
+        if wire == Wire::Uart {
+            return Self::start(board, elf);
+        }
+        let folder = tempfile::tempdir()?;
+        let (stream, theirs) = UnixStream::pair()?;
+        stream.set_read_timeout(Some(READ))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        let log = File::create(folder.path().join("log"))?;
+        let standard = Standard {
+            input: OwnedFd::from(theirs.try_clone()?).into(),
+            output: OwnedFd::from(theirs).into(),
+            error: log.into(),
+        };
+        let qemu = Self::spawn(board, elf, folder, None, &["-semihosting-config", CHANNEL], standard)?;
+        Ok((qemu, Client::new(stream).with_patience(PATIENCE / 3, 2)))
     }
 
     /// The same with the flash for models in a file, which is made if it is not there, and holds what was written to it
@@ -63,7 +117,9 @@ impl Qemu {
         let socket = folder.path().join("uart");
         let uart = format!("socket,id=u0,path={},server=on,wait=off", socket.display());
         let serial = ["-chardev", &uart, "-serial", "chardev:u0"];
-        let mut qemu = Self::spawn(board, elf, folder, flash, &[&serial, options].concat())?;
+        let standard = Standard::of_uart(&folder)?;
+        let options = [&serial[..], &["-semihosting-config", SEMIHOSTING], options].concat();
+        let mut qemu = Self::spawn(board, elf, folder, flash, &options, standard)?;
         let stream = qemu.connect(&socket)?;
         stream.set_read_timeout(Some(READ))?;
         stream.set_write_timeout(Some(PATIENCE))?;
@@ -75,7 +131,9 @@ impl Qemu {
     /// # Errors
     /// As [`Qemu::start`].
     pub fn start_alone(board: Board, elf: &Path) -> Result<Self> {
-        Self::spawn(board, elf, tempfile::tempdir()?, None, &[])
+        let folder = tempfile::tempdir()?;
+        let standard = Standard::of_uart(&folder)?;
+        Self::spawn(board, elf, folder, None, &["-semihosting-config", SEMIHOSTING], standard)
     }
 
     /// Every instruction takes the same emulated time, so that the board's timer counts them exactly; whatever else the
@@ -86,6 +144,7 @@ impl Qemu {
         folder: TempDir,
         flash: Option<&Path>,
         options: &[&str],
+        standard: Standard,
     ) -> Result<Self> {
         ensure_qemu()?;
         let mut command = Command::new("qemu-system-arm");
@@ -110,14 +169,12 @@ impl Qemu {
         let process = command
             .args(["-nodefaults", "-display", "none"])
             .args(["-icount", &format!("shift={},sleep=on", board.shift())])
-            .args(["-semihosting-config", "enable=on,target=native"])
             .args(options)
             .arg("-kernel")
             .arg(elf)
-            .stdin(Stdio::null())
-            // What the firmware prints: the application's log is in defmt's encoding.
-            .stdout(File::create(folder.path().join("log"))?)
-            .stderr(File::create(folder.path().join("words"))?)
+            .stdin(standard.input)
+            .stdout(standard.output)
+            .stderr(standard.error)
             .spawn()
             .context("qemu-system-arm does not start")?;
         Ok(Self { process, folder })
@@ -163,9 +220,11 @@ impl Qemu {
         bail!("the board did not end within {} s", PATIENCE.as_secs())
     }
 
-    /// What QEMU itself has said on stderr.
+    /// What QEMU itself has said on stderr; of a channel it is in the log.
     pub fn words(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("words")).unwrap_or_default()
+        let file = |name: &str| std::fs::read(self.folder.path().join(name));
+        let words = file("words").or_else(|_| file("log")).unwrap_or_default();
+        String::from_utf8_lossy(&words).into_owned()
     }
 
     /// What the firmware has printed: the application its log in defmt's encoding, which `defmt-print -e ELF` reads.

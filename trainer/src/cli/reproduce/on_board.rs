@@ -1,9 +1,9 @@
 //! Models on an emulated board, with the result kept in a file: whoever has it does not run them again.
 
 use crate::cli::model;
-use crate::cli::run::{self, BoardRun};
+use crate::cli::run::{self, BoardRun, Shown};
 use crate::data::Dataset;
-use crate::device::{Board, InputKind};
+use crate::device::{Board, InputKind, Wire};
 use crate::simulate::Stop;
 use anyhow::Context;
 use spikelet_export::ModelFile;
@@ -41,8 +41,8 @@ pub fn run(
     let images = data.test.take(samples.unwrap_or(data.test.len()).min(data.test.len()));
     let stop = if file.model().margin().is_some() { Stop::WhenDecided } else { Stop::AtTheEnd };
     let firmware = run::build(board, path)?;
-    let run =
-        run::run_on_board(board, &firmware, &file, data.name.clone(), &images, InputKind::Pixels, stop)?;
+    let shown = Shown { dataset: data.name.clone(), images: &images, input: InputKind::Pixels, stop };
+    let run = run::run_on_board(Wire::Channel, board, &firmware, &file, &shown)?;
     run::ensure_equal(&run)?;
     if run.stopped {
         return Ok(None);
