@@ -31,7 +31,7 @@ pub fn is_asked() -> bool {
 pub struct Channel {
     input: Input,
     /// Bytes taken from the host and not read yet: `buffer[read..taken]`.
-    buffer: &'static mut [u8; ROOM],
+    buffer: [u8; ROOM],
     read: usize,
     taken: usize,
     output: Output,
@@ -51,13 +51,14 @@ impl fmt::Debug for Output {
 }
 
 impl Channel {
-    /// Opens it, once, if the host asks for it.
-    pub fn open() -> Option<Self> {
+    /// Opens it, once, if the host asks for it. Apart from `main`, whose stack is in use for ever.
+    #[inline(never)]
+    pub fn open() -> Option<&'static mut Self> {
         if !is_asked() {
             return None;
         }
-        let buffer = singleton!(: [u8; ROOM] = [0; ROOM])?;
-        Some(Self { input: Input::open()?, buffer, read: 0, taken: 0, output: Output(hio::hstdout().ok()?) })
+        let (input, output) = (Input::open()?, Output(hio::hstdout().ok()?));
+        singleton!(: Channel = Channel { input, buffer: [0; ROOM], read: 0, taken: 0, output })
     }
 }
 
@@ -85,7 +86,7 @@ impl ErrorType for Channel {
 impl Read for Channel {
     fn read(&mut self, bytes: &mut [u8]) -> Result<usize, Infallible> {
         if self.read >= self.taken {
-            self.taken = self.input.read(self.buffer);
+            self.taken = self.input.read(&mut self.buffer);
             self.read = 0;
         }
         let waiting = self.buffer.get(self.read..self.taken).unwrap_or(&[]);

@@ -26,7 +26,7 @@ pub enum Wire {
     /// As on a board.
     Uart(Uart<Sender>),
     /// The emulator's own.
-    Channel(Channel),
+    Channel(&'static mut Channel),
 }
 
 /// Starts clock and UART, and the watchdog if there is one.
