@@ -15,7 +15,7 @@ use embedded_io::{ErrorType, Read, ReadReady, Write};
 const ASKED: &[u8; 7] = b"channel";
 
 /// Bytes that are taken from the host at once.
-const ROOM: usize = 256;
+const ROOM: usize = 64;
 
 /// True if the host talks through the channel: standard output is not the log's then.
 pub fn is_asked() -> bool {

@@ -124,7 +124,7 @@ fn the_published_results_are_those_of_the_published_runs() {
     let out = folder.path().join("results");
     copy(&published, &out);
     let read = |folder: &Path, name: &str| fs::read_to_string(folder.join(name)).unwrap();
-    let made = ["table1/e15/RESULT.md", "fpga/paper/RESULT.md", "devices/n500/RESULT.md", "RESULTS.md"];
+    let made = ["table1/e15/RESULT.md", "fpga/paper/RESULT.md", "devices/RESULT.md", "RESULTS.md"];
     for name in made {
         fs::remove_file(out.join(name)).unwrap();
     }
@@ -133,7 +133,7 @@ fn the_published_results_are_those_of_the_published_runs() {
     };
     reproduce(&["table1", "--epochs", "15", "--seeds", "1", "--partial"]);
     reproduce(&["fpga", "--seeds", "1", "--partial"]);
-    reproduce(&["devices", "--test-samples", "500", "--partial"]);
+    reproduce(&["devices", "--partial"]);
     reproduce(&["results"]);
     for name in made {
         assert_eq!(read(&out, name), read(&published, name), "{name}");
