@@ -109,6 +109,11 @@ impl Board for Emulated {
     fn feed(&self) {
         watchdog::feed();
     }
+
+    #[cfg(feature = "lm3s6965evb")]
+    fn feed(&self) {
+        chosen::feed();
+    }
 }
 
 /// Ends the emulation, with status 0 or 1.
